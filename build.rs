@@ -1,0 +1,5 @@
+//! Build script of `crates/node`: the linker flags that a Node addon needs.
+
+fn main() {
+    napi_build::setup();
+}
