@@ -1,0 +1,38 @@
+// npm run check: everything that continuous integration does beside installing tools: tests first, then the lints.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { prepare, root, run } from './prepare.mjs'
+
+prepare()
+if (!process.argv.includes('--no-tests')) run(process.execPath, [join('scripts', 'test.mjs')], { what: 'npm test' })
+
+const step = (name) => console.log(`\n— ${name}`)
+
+step('formatting')
+run('cargo', ['fmt', '--all', '--check'])
+step('TypeScript linter and formatting')
+run('npx', ['biome', 'ci', '.'])
+step('types')
+run('npx', ['tsc', '-p', 'tsconfig.json'])
+step('clippy')
+run('cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'])
+step('rustdoc')
+run('cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], { env: { RUSTDOCFLAGS: '-D warnings' } })
+
+step('generated binding types')
+const generated = ['binding.cjs', 'binding.d.cts'].map((name) => join(root, 'native', name))
+const before = generated.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''))
+run('npm', ['run', '--silent', 'build:native'])
+if (generated.some((file, i) => readFileSync(file, 'utf8') !== before[i])) {
+  console.error('native/binding.* were out of date and have been generated anew: commit them.')
+  process.exit(1)
+}
+
+step('licences, bans and sources of dependencies')
+if (spawnSync('cargo', ['deny', '--version'], { cwd: root }).status === 0)
+  run('cargo', ['deny', '--offline', 'check', 'licenses', 'bans', 'sources'])
+else if (process.env.CI) run('cargo', ['deny', '--version'], { what: 'cargo-deny' })
+else console.log('skipped: cargo-deny is not installed (cargo install cargo-deny --locked)')
+
+console.log('\nEverything checked.')
