@@ -1,0 +1,97 @@
+/**
+ * What computes: the one interface behind the public functions. `src/pure` implements it in TypeScript, the native
+ * binding in Rust. Arguments arrive checked (names, ranges, equal dimensions), and a backend checks only what it
+ * alone can see: the rows and ids that go into an index, and files. Arrays are row-major; each promise settles with
+ * arrays that the backend does not touch again. Errors are UecErrors.
+ */
+
+import type { CoefficientPlan } from './coefficients.ts'
+import type { Gaussian } from './gaussian-batch.ts'
+import type { ScorePlan, Scores } from './scores.ts'
+
+/** n×D Gaussians, borrowed for the call. A GaussianBatch is one. */
+export interface Rows {
+  readonly mean: Float32Array
+  readonly variance: Float32Array
+  readonly dimension: number
+}
+
+export interface Backend {
+  readonly name: 'native' | 'pure'
+  /** Row i against row i, by the canonical routine. Length n each. */
+  pairwise(queries: Rows, candidates: Rows, plan: ScorePlan, signal?: AbortSignal): Promise<Scores>
+  /** Every query against every candidate, queries×candidates, to 1e-5 of Σ|terms|. */
+  allPairs(queries: Rows, candidates: Rows, plan: ScorePlan, signal?: AbortSignal): Promise<Scores>
+  /** K members of n rows → their mixture (method §4, §5). */
+  convolve(
+    members: readonly Rows[],
+    plan: CoefficientPlan,
+    normalize: boolean,
+    signal?: AbortSignal,
+  ): Promise<Mixture>
+  /** An empty index in memory. */
+  createIndex(dimension: number, fingerprint?: string): IndexStore
+  /** Reads and checks a whole index file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
+  openIndex(file: string): Promise<IndexStore>
+}
+
+export interface Mixture {
+  /** n×D. */
+  mean: Float32Array
+  /** n×D. */
+  variance: Float32Array
+  /** n×K; rows sum to 1, or to 0 where no member is valid. */
+  coefficients: Float32Array
+  /** ‖Σ_k π_k μ_k‖² of each row, n. */
+  squaredNorms: Float64Array
+  /** n; 0 where no member is valid or the mean vanishes: mean and variance are 0 there. */
+  valid: Uint8Array
+}
+
+/** Rows with ids, searched exactly. GaussianIndex calls `add`, `remove` alone, and the others beside each other. */
+export interface IndexStore {
+  readonly dimension: number
+  readonly fingerprint: string | undefined
+  size(): number
+  bytes(): number
+  /**
+   * All or nothing; known ids are replaced in place. ERR_INVALID_ARGUMENT for an id that stands twice in `ids`, an
+   * all-zero mean, NaN, or a negative or infinite variance.
+   */
+  add(ids: readonly string[], rows: Rows): Promise<void>
+  /** How many of the ids were there. The rest keep their order. */
+  remove(ids: readonly string[]): Promise<number>
+  /** A copy. */
+  get(id: string): Gaussian | undefined
+  has(id: string): boolean
+  /** By position. */
+  ids(): readonly string[]
+  search(queries: Rows, plan: SearchPlan, signal?: AbortSignal): Promise<RankedHits>
+  /** Atomic. ERR_FILE_WRITE. */
+  save(file: string): Promise<void>
+  verify(): Promise<void>
+  dispose(): void
+}
+
+export interface SearchPlan extends ScorePlan {
+  /** Cells per query in the result. */
+  k: number
+  /** Only hits with score ≥ minScore, compared in float64. */
+  minScore?: number
+  /** Only these ids; unknown ones are ignored. */
+  filter?: readonly string[]
+}
+
+/** The best k of each query, by falling float64 score, ties by lower position. queries×k cells. */
+export interface RankedHits {
+  /** Each id that occurs, once; `indices` point into it. */
+  ids: readonly string[]
+  /** Used cells of each query. */
+  counts: Uint32Array
+  /** 0xFFFFFFFF where unused. */
+  indices: Uint32Array
+  /** -Infinity where unused, as in the next two. */
+  scores: Float64Array
+  similarities: Float64Array
+  deviations: Float64Array
+}
