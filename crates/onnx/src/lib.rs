@@ -1,1 +1,31 @@
-//! placeholder
+//! Reads ONNX graphs by structure and bakes a posterior into them.
+//!
+//! [`Graph::read`] checks and decodes a file, [`Graph::tail`] finds the last linear layer and the norm behind it
+//! (method §1), [`Graph::tapped`] exposes the layer's input and the norm's input as outputs, which fitting needs, and
+//! [`Graph::bake`] appends the nodes that turn token vectors into a Gaussian (method §3). Names in a file are never
+//! trusted: the walk goes back from the output and looks at operators and constants only.
+//!
+//! An edited model is the original bytes followed by one more protobuf message, which readers merge: no existing node is
+//! touched, and external data keeps its place.
+#![forbid(unsafe_code)]
+
+mod bake;
+mod baked;
+mod delta;
+mod external;
+mod graph;
+mod norm;
+mod output;
+mod pool;
+mod proto;
+mod read;
+mod tail;
+mod tap;
+mod walk;
+mod weights;
+
+pub use bake::{Bake, Baked, BakedPosterior, Pooling, TailKind};
+pub use baked::BakedInfo;
+pub use graph::Graph;
+pub use tail::{NormKind, Override, Tail};
+pub use tap::Tapped;

@@ -1,0 +1,47 @@
+//! The pooling weights as ONNX nodes (method §1): w_t over the positions that the attention mask keeps.
+//!
+//! ```text
+//! mean: m_t / Σ m        cls: first position with m_t = 1        last: last position with m_t = 1
+//! ```
+//!
+//! A row without tokens gets weights of zero. Padding may be on either side.
+
+use crate::bake::Pooling;
+use crate::delta::{Delta, int};
+use crate::graph::Graph;
+use crate::proto::DataType;
+
+const MASK: &str = "attention_mask";
+
+/// Adds the nodes; returns the tensor w, (batch, tokens), float32. Without a mask input every position is a token, as
+/// counted from `tokens`, a tensor of shape (batch, tokens, …).
+pub(crate) fn weights(delta: &mut Delta<'_>, graph: &Graph, pooling: Pooling, tokens: &str) -> String {
+    let mask = mask(delta, graph, tokens);
+    if pooling == Pooling::Mean {
+        let one = delta.scalar("one/count", 1.0);
+        let count = delta.over_axis("ReduceSum", "tokens", &mask, 1);
+        let count = delta.node("Max", "tokens/safe", &[&count, &one]);
+        return delta.node("Div", "weights", &[&mask, &count]);
+    }
+    // Counted from the wanted end, the wanted position is the token at which the count becomes 1.
+    let axis = delta.integers("axis/tokens", &[1]);
+    let reverse = i64::from(pooling == Pooling::Last);
+    let count = delta.node_with("CumSum", "position", &[&mask, &axis], vec![int("reverse", reverse)]);
+    let one = delta.scalar("one/position", 1.0);
+    let chosen = delta.node("Equal", "position/chosen", &[&count, &one]);
+    let chosen = delta.cast("position/chosen/float", &chosen, DataType::Float);
+    delta.node("Mul", "weights", &[&chosen, &mask])
+}
+
+/// The mask as zeros and ones in float32.
+fn mask(delta: &mut Delta<'_>, graph: &Graph, tokens: &str) -> String {
+    if graph.inputs().iter().any(|input| input == MASK) {
+        let kept = delta.cast("mask/kept", MASK, DataType::Bool);
+        return delta.cast("mask", &kept, DataType::Float);
+    }
+    let shape = delta.node("Shape", "shape", &[tokens]);
+    let leading = delta.integers("leading", &[0, 1]);
+    let shape = delta.node_with("Gather", "shape/tokens", &[&shape, &leading], vec![int("axis", 0)]);
+    let one = delta.scalar("one/mask", 1.0);
+    delta.node("Expand", "mask", &[&one, &shape])
+}
