@@ -1,1 +1,37 @@
-//! placeholder
+//! Text encoders: tokenizer, ONNX Runtime sessions, batches, the fit driver.
+//!
+//! An encoder is a model directory whose graph has been given the outputs `mean`, `variance` and `norm` (crate `uec-onnx`);
+//! embedding is one run of that graph per batch. Fitting runs the original graph with its last linear layer's input and
+//! output tapped, and hands them to the curvature (crate `uec-laplace`).
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod atomic_write;
+mod baking;
+mod batch;
+mod directory;
+mod dropout;
+mod embed;
+mod encoder;
+mod fingerprint;
+mod fit;
+mod options;
+mod pooling_config;
+mod progress;
+mod runtime;
+mod session;
+mod settings;
+mod taps;
+mod tokenize;
+
+pub use directory::Directory;
+pub use dropout::word_dropped;
+pub use embed::Embedded;
+pub use encoder::Encoder;
+pub use fit::{FitOptions, FitPair, Fitter};
+pub use options::{Device, EncoderInfo, EncoderOptions};
+pub use progress::{Phase, Progress, Snapshot};
+pub use runtime::{RUNTIME_VARIABLE, Runtime, RuntimeSearch};
+pub use tokenize::{TextTokenizer, Tokens};
+pub use uec_onnx::{Override, Pooling};

@@ -1,0 +1,264 @@
+//! An encoder: model, tokenizer and session, ready to embed.
+//!
+//! Fitted or not, there is one path: the graph is given the outputs `mean`, `variance` (with a posterior) and `norm` in
+//! memory, exactly as [`Encoder::bake`] writes them to a file. A file that was baked before is run as it is.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use uec_gaussian::{Error, ErrorCode, Result};
+use uec_laplace::{Moments, Posterior};
+use uec_onnx::{Bake, BakedInfo, Graph, Tail};
+
+use crate::baking::{self, Description};
+use crate::directory::Directory;
+use crate::fingerprint;
+use crate::options::{EncoderInfo, EncoderOptions, pooling_name};
+use crate::runtime::Runtime;
+use crate::session::TokenSession;
+use crate::settings::Settings;
+use crate::tokenize::TextTokenizer;
+
+/// A loaded encoder. Clones share everything.
+#[derive(Clone)]
+pub struct Encoder(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) source: Source,
+    pub(crate) settings: Settings,
+    pub(crate) tokenizer: TextTokenizer,
+    pub(crate) session: TokenSession,
+    pub(crate) outputs: OutputNames,
+    pub(crate) description: Description,
+    pub(crate) posterior: Option<Arc<Posterior>>,
+    pub(crate) runtime: &'static Runtime,
+    pub(crate) threads: usize,
+    moments: OnceLock<Result<(Moments, Option<Moments>)>>,
+}
+
+/// Where the model came from, to read it again for fitting and baking.
+pub(crate) struct Source {
+    pub(crate) model: PathBuf,
+    pub(crate) tokenizer: PathBuf,
+    pub(crate) tail: uec_onnx::Override,
+    pub(crate) baked: bool,
+}
+
+/// The graph's outputs.
+pub(crate) struct OutputNames {
+    pub(crate) mean: String,
+    pub(crate) variance: Option<String>,
+    pub(crate) norm: String,
+}
+
+impl Encoder {
+    /// Loads a model directory or an `.onnx` file with its `tokenizer.json` beside it.
+    ///
+    /// # Errors
+    /// Those of [`Directory::open`] and of reading tokenizer and graph; [`ErrorCode::PosteriorMismatch`] for a posterior of
+    /// another encoder, [`ErrorCode::DeviceUnavailable`], [`ErrorCode::RuntimeNotFound`], [`ErrorCode::RuntimeVersion`],
+    /// and [`ErrorCode::InvalidArgument`] for options out of range.
+    pub fn load(path: &Path, options: &EncoderOptions) -> Result<Self> {
+        options.device.check()?;
+        let threads = options.thread_count()?;
+        let directory = Directory::open(path, options.file.as_deref())?;
+        let graph = Graph::read(&directory.model)?;
+        let runtime = Runtime::ensure(&options.runtime)?;
+        let parts = match graph.baked() {
+            Some(info) => Parts::baked(&graph, &directory, info, options)?,
+            None => Parts::original(&graph, &directory, options)?,
+        };
+        let Parts { settings, tokenizer, description, outputs, bytes } = parts;
+        let padding = padding(&settings, &directory, &tokenizer);
+        let folder = external_folder(&graph)?;
+        let bytes = bytes.as_deref().unwrap_or_else(|| graph.bytes());
+        let session = TokenSession::open(runtime, bytes, folder.as_deref(), threads, padding)?;
+        let source = Source {
+            model: directory.model,
+            tokenizer: directory.tokenizer,
+            tail: options.tail.clone(),
+            baked: graph.baked().is_some(),
+        };
+        let settings = Settings { pad_id: Some(padding), ..settings };
+        let (posterior, moments) = (options.posterior.clone(), OnceLock::new());
+        Ok(Self(Arc::new(Inner {
+            source,
+            settings,
+            tokenizer,
+            session,
+            outputs,
+            description,
+            posterior,
+            runtime,
+            threads,
+            moments,
+        })))
+    }
+
+    /// D, the length of an embedding.
+    pub fn dimension(&self) -> usize {
+        self.0.description.dimension
+    }
+
+    /// I, the width of the last linear layer's input.
+    pub fn features(&self) -> usize {
+        self.0.description.features
+    }
+
+    /// Whether variances are available.
+    pub fn fitted(&self) -> bool {
+        self.0.outputs.variance.is_some()
+    }
+
+    /// What a posterior of this encoder carries: 64 hexadecimal digits. A baked encoder has that of its original.
+    pub fn fingerprint(&self) -> &str {
+        &self.0.description.fingerprint
+    }
+
+    /// The names of the prompts.
+    pub fn prompts(&self) -> impl Iterator<Item = &str> {
+        self.0.settings.prompts.keys().map(String::as_str)
+    }
+
+    /// What it is made of.
+    pub fn info(&self) -> EncoderInfo {
+        let inner = &self.0;
+        EncoderInfo {
+            dimension: inner.description.dimension,
+            features: inner.description.features,
+            norm: inner.description.norm.clone(),
+            pooling: pooling_name(inner.settings.pooling).to_owned(),
+            normalize: inner.settings.normalize,
+            linear: inner.description.linear.clone(),
+            max_tokens: inner.tokenizer.max_tokens(),
+            device: crate::Device::Cpu.as_str().to_owned(),
+            runtime: format!("ONNX Runtime {} ({})", inner.runtime.version(), inner.runtime.path().display()),
+            threads: inner.threads,
+        }
+    }
+
+    /// Moments of the trace of the variance over the posterior's sample of fitting texts (method §4, T = 'auto').
+    /// Computed at the first call, in the current rayon pool.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFitted`] without a posterior.
+    pub fn trace_moments(&self) -> Result<Moments> {
+        Ok(self.moments()?.0)
+    }
+
+    /// The same of Σ_d 1/v_d.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFitted`] without a posterior, [`ErrorCode::InvalidArgument`] where a variance is 0.
+    pub fn precision_moments(&self) -> Result<Moments> {
+        self.moments()?.1.ok_or_else(|| {
+            Error::invalid("Σ 1/v has no value: a text of the posterior's sample has a variance of 0")
+        })
+    }
+
+    fn moments(&self) -> Result<(Moments, Option<Moments>)> {
+        let inner = &self.0;
+        inner
+            .moments
+            .get_or_init(|| match (&inner.posterior, inner.description.trace_moments) {
+                (Some(posterior), _) => Ok((posterior.trace_moments()?, posterior.precision_moments().ok())),
+                (None, Some(trace)) => Ok((trace, inner.description.precision_moments)),
+                (None, None) => Err(not_fitted("its variances are not known")),
+            })
+            .clone()
+    }
+}
+
+/// The error of everything that needs a posterior.
+pub(crate) fn not_fitted(what: &str) -> Error {
+    Error::new(
+        ErrorCode::NotFitted,
+        format!("this encoder has no posterior, so {what}: fit it, or load it with the option `posterior`"),
+    )
+}
+
+struct Parts {
+    settings: Settings,
+    tokenizer: TextTokenizer,
+    description: Description,
+    outputs: OutputNames,
+    /// The edited graph; `None` where the file is run as it is.
+    bytes: Option<Vec<u8>>,
+}
+
+impl Parts {
+    fn original(graph: &Graph, directory: &Directory, options: &EncoderOptions) -> Result<Self> {
+        let settings = Settings::from_directory(directory, options)?;
+        let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)?;
+        let tail = graph.tail(&options.tail)?;
+        let fingerprint = fingerprint::of(graph, &directory.tokenizer, &settings, &options.tail)?;
+        if let Some(posterior) = &options.posterior {
+            check_posterior(posterior, &tail, &fingerprint)?;
+        }
+        let baked = graph.bake(
+            &tail,
+            &Bake {
+                pooling: settings.pooling,
+                normalize: settings.normalize,
+                posterior: options.posterior.as_deref().map(baking::baked_posterior),
+                metadata: Vec::new(),
+            },
+        )?;
+        let outputs = OutputNames { mean: baked.mean, variance: baked.variance, norm: baked.norm };
+        let description = Description::of(&tail, fingerprint);
+        Ok(Self { settings, tokenizer, description, outputs, bytes: Some(baked.bytes) })
+    }
+
+    fn baked(graph: &Graph, directory: &Directory, info: BakedInfo, options: &EncoderOptions) -> Result<Self> {
+        if options.posterior.is_some() {
+            return Err(Error::invalid(format!(
+                "{} has its posterior baked in; give another one to the original encoder",
+                directory.model.display()
+            )));
+        }
+        baking::check_version(&info, &directory.model)?;
+        let settings = Settings::from_metadata(&info.metadata, options)?;
+        let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)?;
+        let description = Description::from_metadata(&info.metadata)?;
+        description.check_tokenizer(&directory.tokenizer)?;
+        if graph.inputs().is_empty() {
+            return Err(Error::new(ErrorCode::ModelInvalid, "the graph has no inputs"));
+        }
+        let outputs = OutputNames { mean: info.mean, variance: info.variance, norm: info.norm };
+        Ok(Self { settings, tokenizer, description, outputs, bytes: None })
+    }
+}
+
+/// # Errors
+/// [`ErrorCode::PosteriorMismatch`] for a posterior of another encoder.
+pub(crate) fn check_posterior(posterior: &Posterior, tail: &Tail, fingerprint: &str) -> Result<()> {
+    if posterior.fingerprint() == fingerprint
+        && (posterior.dimension(), posterior.features()) == (tail.dimension, tail.features)
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::PosteriorMismatch,
+        "the posterior was fitted on another encoder (model, tokenizer, pooling or normalisation differ); fit this one",
+    ))
+}
+
+/// The padding token: as baked, as the tokenizer says, as the configuration says, else 0. It is masked in any case, but
+/// some graphs count positions by it.
+fn padding(settings: &Settings, directory: &Directory, tokenizer: &TextTokenizer) -> u32 {
+    settings
+        .pad_id
+        .or_else(|| directory.pad_token.as_deref().and_then(|token| tokenizer.id_of(token)))
+        .or_else(|| tokenizer.padding())
+        .or(directory.pad_id)
+        .unwrap_or(0)
+}
+
+/// The folder of the weights outside the file, if there are any.
+pub(crate) fn external_folder(graph: &Graph) -> Result<Option<PathBuf>> {
+    let Some(file) = graph.external_files().first() else { return Ok(None) };
+    let folder = file.parent().unwrap_or(Path::new(".")).canonicalize();
+    folder.map(Some).map_err(|error| {
+        Error::new(ErrorCode::ModelInvalid, format!("the folder of {} cannot be read: {error}", file.display()))
+    })
+}
