@@ -1,0 +1,42 @@
+/** `uec bake`: an ordinary .onnx that gives mean and variance (method §3). */
+import { stat } from 'node:fs/promises'
+import { Command } from 'commander'
+import { library } from '../library.ts'
+import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
+import type { Context } from '../program.ts'
+import { Reporter } from '../progress.ts'
+
+interface Flags extends EncoderFlags {
+  posterior: string
+  output: string
+  json?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  $ uec bake models/student-l3-de --posterior de.safetensors -o de.onnx
+
+The file has the outputs of the original, and mean, variance and norm. Every ONNX Runtime runs it.`
+
+export function bakeCommand(context: Context): Command {
+  const command = new Command('bake')
+    .description('write an encoder with its posterior as an ordinary .onnx file')
+    .argument('<model>', 'directory or .onnx file of the encoder')
+    .requiredOption('-p, --posterior <file>', 'a posterior of this encoder, from `uec fit`')
+    .requiredOption('-o, --output <file>', 'where the .onnx file goes')
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
+  return addEncoderOptions(command).action((model: string, flags: Flags) => bake(context, model, flags))
+}
+
+async function bake({ signal }: Context, model: string, flags: Flags): Promise<void> {
+  const { Encoder, Posterior } = await library()
+  const reporter = new Reporter({ quiet: flags.json === true })
+  const posterior = await Posterior.load(flags.posterior)
+  await using encoder = await Encoder.load(model, { ...encoderOptions(flags), posterior })
+  signal.throwIfAborted()
+  await reporter.run(`Baking ${model}`, () => encoder.bake(flags.output))
+  const { size } = await stat(flags.output)
+  if (flags.json) console.log(JSON.stringify({ file: flags.output, bytes: size, seconds: reporter.seconds }))
+  else console.log(`${flags.output}: ${(size / 1e6).toFixed(1)} MB`)
+}

@@ -1,0 +1,79 @@
+/** Results of earlier runs, in files whose names contain a fingerprint of everything that they depend on. */
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeAtomically } from '../output/atomic.ts'
+import { packageManifest, packageRoot } from '../package.ts'
+
+export class Cache {
+  readonly directory: string
+  /** Whether something was found here that an earlier run had made. */
+  reused = false
+
+  private constructor(directory: string) {
+    this.directory = directory
+  }
+
+  /** `fresh` forgets what was there. */
+  static async open(directory: string, { fresh = false } = {}): Promise<Cache> {
+    if (fresh) await rm(directory, { recursive: true, force: true })
+    await mkdir(directory, { recursive: true })
+    return new Cache(directory)
+  }
+
+  path(name: string, key: string, extension: string): string {
+    return join(this.directory, `${name}-${key}.${extension}`)
+  }
+
+  /** Whether a file of an earlier run is there. */
+  has(path: string): boolean {
+    const found = existsSync(path)
+    this.reused ||= found
+    return found
+  }
+
+  /** A JSON value, or undefined where it is missing or not whole. */
+  async readJson<T>(path: string): Promise<T | undefined> {
+    try {
+      const value = JSON.parse(await readFile(path, 'utf8')) as T
+      this.reused = true
+      return value
+    } catch {
+      return undefined
+    }
+  }
+
+  async writeJson(path: string, value: unknown): Promise<void> {
+    await writeAtomically(path, JSON.stringify(value))
+  }
+}
+
+/** Twelve hexadecimal digits that change with any of the parts. */
+export function fingerprint(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)
+}
+
+/** Fingerprint of all files of a folder, by name and content. */
+export function fingerprintFolder(directory: string): string {
+  const hash = createHash('sha256')
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  for (const name of names) hash.update(name.slice(directory.length)).update('\0').update(readFileSync(name))
+  return hash.digest('hex').slice(0, 12)
+}
+
+/** Fingerprint of the program: its version and, in a clone, the binary that was built. */
+export function fingerprintProgram(): string {
+  const folder = join(packageRoot, 'native')
+  const hash = createHash('sha256').update(packageManifest().version)
+  try {
+    for (const name of readdirSync(folder).sort())
+      if (name.endsWith('.node')) hash.update(readFileSync(join(folder, name)))
+  } catch {
+    // An installed package keeps its binary elsewhere; there the version says all.
+  }
+  return hash.digest('hex').slice(0, 12)
+}

@@ -1,0 +1,70 @@
+/** Every text of the corpus searches all the others; its translations are what it should find. */
+import { mean, ndcg, recall } from '../../eval/index.ts'
+import { GaussianIndex } from '../../index.ts'
+import type { System } from './systems.ts'
+import type { Language } from './texts.ts'
+
+export const DEPTH = 10
+
+export interface Item {
+  id: string
+  language: Language
+  /** Line in the corpus files, from 0: translations share it. */
+  line: number
+  document: string
+  text: string
+}
+
+/** Measures of every query, in the order of the items. */
+export interface Measures {
+  ndcg: Float64Array
+  recall: Float64Array
+}
+
+export async function evaluate(
+  { gaussians, score }: System,
+  items: readonly Item[],
+  signal: AbortSignal,
+): Promise<Measures> {
+  using index = new GaussianIndex({ dimension: gaussians.dimension })
+  await index.add(
+    items.map(({ id }) => id),
+    gaussians,
+  )
+  // One hit more, because a text's own row is no candidate: among the eleven best it is taken out, and otherwise the
+  // eleventh falls away. Either way the ten left are the exact ten best of the others.
+  const hits = await index.search(gaussians, { k: DEPTH + 1, score, signal })
+  const translations = groupByLine(items)
+  const measures = { ndcg: new Float64Array(items.length), recall: new Float64Array(items.length) }
+  items.forEach(({ id, line }, query) => {
+    const ranking = hits
+      .of(query)
+      .map((hit) => hit.id)
+      .filter((other) => other !== id)
+      .slice(0, DEPTH)
+    const judgements = new Map(
+      translations
+        .get(line)!
+        .filter((other) => other.id !== id)
+        .map((other) => [other.id, 1]),
+    )
+    measures.ndcg[query] = ndcg(ranking, judgements, DEPTH)
+    measures.recall[query] = recall(ranking, judgements, DEPTH)
+  })
+  return measures
+}
+
+/** Mean over the queries of one language, or over all. */
+export function average(values: Float64Array, items: readonly Item[], language?: Language): number {
+  return mean(values.filter((_, i) => language === undefined || items[i]!.language === language))
+}
+
+function groupByLine(items: readonly Item[]): Map<number, Item[]> {
+  const groups = new Map<number, Item[]>()
+  for (const item of items) {
+    const group = groups.get(item.line)
+    if (group) group.push(item)
+    else groups.set(item.line, [item])
+  }
+  return groups
+}

@@ -1,0 +1,74 @@
+/** What the demonstration found, as numbers: the rows of its table, and what --json prints. */
+import { bootstrapDifference, type Interval } from '../../eval/index.ts'
+import type { PhaseTime } from '../progress.ts'
+import { average, type Item, type Measures } from './evaluate.ts'
+import type { Example } from './examples.ts'
+import type { Mixing, System } from './systems.ts'
+import { LANGUAGES, type Language } from './texts.ts'
+
+export const RESAMPLES = 2000
+
+export type ByLanguage = Record<Language | 'all', number>
+
+export interface Row {
+  system: string
+  reference: boolean
+  ndcg: ByLanguage
+  recall: ByLanguage
+  /** Of nDCG@10 to the uniform average, 95 % over documents; absent for the uniform average itself. */
+  difference?: Interval
+}
+
+export interface Result {
+  version: string
+  data: {
+    name: string
+    licence: string
+    fitSentences: number
+    calibrationLines: number
+    testLines: number
+    testDocuments: number
+    corpus: number
+  }
+  mixing: Mixing
+  rows: Row[]
+  examples: Example[]
+  /** Whether anything of an earlier run was used. */
+  reused: boolean
+  phases: PhaseTime[]
+  seconds: number
+  files: { ensemble: string; index: string; texts: string }
+}
+
+/** Rows of the table; 'best single' is put behind the singles that it is one of. */
+export function rowsOf(
+  measured: readonly { system: System; measures: Measures }[],
+  items: readonly Item[],
+): Row[] {
+  const documents = items.map(({ document }) => document)
+  const uniform = measured.find(({ system }) => system.name === 'uniform average')!.measures
+  const rows = measured.map(({ system, measures }): Row => {
+    const row = {
+      system: system.name,
+      reference: system.reference === true,
+      ndcg: byLanguage(measures.ndcg, items),
+      recall: byLanguage(measures.recall, items),
+    }
+    if (measures === uniform) return row
+    const difference = bootstrapDifference(measures.ndcg, uniform.ndcg, documents, { resamples: RESAMPLES })
+    return { ...row, difference }
+  })
+  const singles = rows.slice(0, LANGUAGES.length)
+  const best = singles.reduce((a, b) => (b.ndcg.all > a.ndcg.all ? b : a))
+  const named = { ...best, system: `best single (${best.system.split(' ')[0]}, chosen on the test)` }
+  return [...singles, named, ...rows.slice(LANGUAGES.length)]
+}
+
+function byLanguage(values: Float64Array, items: readonly Item[]): ByLanguage {
+  return {
+    all: average(values, items),
+    en: average(values, items, 'en'),
+    de: average(values, items, 'de'),
+    fr: average(values, items, 'fr'),
+  }
+}

@@ -1,0 +1,107 @@
+/** Texts and pairs out of rows. */
+import type { Pair } from '../../index.ts'
+import { InputError } from '../exit.ts'
+import { type Format, type Row, rows } from './rows.ts'
+
+export interface Text {
+  /** What the row says, or its line number, with the name of the file before it where there are several. */
+  id: string
+  text: string
+  where: string
+}
+
+export interface ReadOptions {
+  signal: AbortSignal
+  format?: Format | undefined
+  /** Leave out rows without text; kept unless told otherwise, so that rows stay aligned with lines. */
+  skipBlank?: boolean
+}
+
+export async function* readTexts(
+  sources: readonly string[],
+  { signal, format, skipBlank = false }: ReadOptions,
+): AsyncGenerator<Text> {
+  for (const source of sources) {
+    for await (const row of rows(source, signal, format)) {
+      const text = textOf(row)
+      if (skipBlank && text.trim() === '') continue
+      yield { id: idOf(row) ?? (sources.length > 1 ? row.where : String(row.line)), text, where: row.where }
+    }
+  }
+}
+
+export async function* readPairs(
+  sources: readonly string[],
+  { signal, format }: ReadOptions,
+): AsyncGenerator<Pair> {
+  for (const source of sources) for await (const row of rows(source, signal, format)) yield pairOf(row)
+}
+
+/** What `fit` takes: pairs where the first row has a query, texts otherwise; blank texts are left out. */
+export async function* readPairsOrTexts(
+  sources: readonly string[],
+  { signal, format }: ReadOptions,
+): AsyncGenerator<Pair | string> {
+  let pairs: boolean | undefined
+  for (const source of sources) {
+    for await (const row of rows(source, signal, format)) {
+      const isPair = 'query' in row.fields || 'positive' in row.fields
+      pairs ??= isPair
+      if (isPair !== pairs)
+        throw new InputError(
+          `${row.where}: a ${isPair ? 'pair' : 'text'} among ${pairs ? 'pairs' : 'texts'}; fit takes one or the other`,
+        )
+      if (isPair) yield pairOf(row)
+      else {
+        const text = textOf(row)
+        if (text.trim() !== '') yield text
+      }
+    }
+  }
+}
+
+/** Items in arrays of `size`, the last one shorter. */
+export async function* chunks<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let chunk: T[] = []
+  for await (const item of items) {
+    chunk.push(item)
+    if (chunk.length < size) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+function textOf({ fields, where }: Row): string {
+  const text = fields.text
+  if (typeof text !== 'string') throw new InputError(`${where}: no "text"; found ${namesOf(fields)}`)
+  return text
+}
+
+function idOf({ fields, where }: Row): string | undefined {
+  const id = fields.id
+  if (id === undefined) return undefined
+  if (typeof id === 'string' && id !== '') return id
+  if (typeof id === 'number') return String(id)
+  throw new InputError(`${where}: "id" must be a string or a number`)
+}
+
+function pairOf({ fields, where }: Row): Pair {
+  const side = (name: 'query' | 'positive') => {
+    const value = fields[name]
+    if (typeof value !== 'string') throw new InputError(`${where}: no "${name}"; found ${namesOf(fields)}`)
+    if (value.trim() === '') throw new InputError(`${where}: "${name}" is empty`)
+    return value
+  }
+  const pair = { query: side('query'), positive: side('positive') }
+  const negatives = fields.negatives
+  if (negatives === undefined) return pair
+  if (!Array.isArray(negatives) || negatives.some((negative) => typeof negative !== 'string'))
+    throw new InputError(`${where}: "negatives" must be a list of texts`)
+  return { ...pair, negatives: negatives as string[] }
+}
+
+function namesOf(fields: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(fields)
+  return names.length === 0 ? 'nothing' : names.map((name) => `"${name}"`).join(', ')
+}
