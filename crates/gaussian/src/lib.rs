@@ -3,9 +3,30 @@
 //! Formulas: Lim et al., "Uncertainty-driven Embedding Convolution", ICLR 2026 (arXiv 2507.20718). No I/O and no
 //! threads of its own: parallel routines run in whichever rayon pool the caller installs.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod all_pairs;
+mod calibration;
 mod cancel;
+mod coefficients;
+mod convolution;
 mod error;
+mod gaussians;
+mod normalize;
+mod scores;
+mod similarity;
+mod temperature;
+mod topk;
 
+pub use all_pairs::all_pairs;
+pub use calibration::{Calibration, CalibrationPairs, MIN_PAIRS, Source, choose_calibration, fit_calibration};
 pub use cancel::Cancel;
+pub use coefficients::{Coefficients, coefficients};
+pub use convolution::{Alignment, Convolved, convolve, mix_row};
 pub use error::{Error, ErrorCode, Result};
+pub use gaussians::{Gaussians, Row, Rows};
+pub use normalize::{Normalized, normalize, normalize_row};
+pub use scores::{Score, Scored, score_pair, validate_beta};
+pub use similarity::{Scores, pairwise};
+pub use temperature::{Moments, auto_temperature, auto_temperature_from_moments};
+pub use topk::{Candidate, TopK};

@@ -1,0 +1,97 @@
+//! Which sources a calibration should look at: the subset with the lowest held-out loss.
+//!
+//! Every subset of the allowed sources, and none, is fitted on four of five contiguous folds and its loss taken on the
+//! fifth, whose pairs compete among themselves. Of the subsets whose mean is within one standard error of the best,
+//! the one with fewest sources wins. The standard error is that of the paired differences over the folds, since folds
+//! differ in difficulty for all subsets alike.
+
+use rayon::prelude::*;
+
+use super::contrast::Contrast;
+use super::{Calibration, CalibrationPairs, TOLERANCE, calibration, fit};
+use crate::{Cancel, Result};
+
+const FOLDS: usize = 5;
+/// Folds are compared to far less than this.
+const FOLD_TOLERANCE: f64 = 1e-6;
+
+/// Fits every subset of `pairs.sources`, chooses by cross-validation and refits the chosen one on all pairs. The
+/// result's `loss` is the mean held-out loss of the chosen subset.
+///
+/// # Errors
+/// As [`super::fit_calibration`].
+pub fn choose_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<Calibration> {
+    let contrast = Contrast::new(pairs, cancel)?;
+    let n = contrast.pairs();
+    let subsets = subsets(pairs.sources.len());
+    let mut losses = vec![Vec::with_capacity(FOLDS); subsets.len()];
+    for fold in 0..FOLDS {
+        let held_out: Vec<usize> = (fold * n / FOLDS..(fold + 1) * n / FOLDS).collect();
+        let rest: Vec<usize> = (0..n).filter(|row| !held_out.contains(row)).collect();
+        let (training, test) = (contrast.select(&rest), contrast.select(&held_out));
+        let of_fold = subsets
+            .par_iter()
+            .map(|columns| fit(&training, columns, FOLD_TOLERANCE, cancel).map(|theta| test.loss(&theta, columns).0))
+            .collect::<Result<Vec<_>>>()?;
+        losses.iter_mut().zip(of_fold).for_each(|(losses, loss)| losses.push(loss));
+    }
+    let chosen = choose(&subsets, &losses);
+    let columns = &subsets[chosen];
+    let theta = fit(&contrast, columns, TOLERANCE, cancel)?;
+    Ok(Calibration { loss: mean(&losses[chosen]), ..calibration(&contrast, pairs.sources, columns, theta) })
+}
+
+/// All subsets of 0..count, smaller ones first.
+fn subsets(count: usize) -> Vec<Vec<usize>> {
+    let mut subsets: Vec<Vec<usize>> =
+        (0..1_usize << count).map(|bits| (0..count).filter(|j| bits >> j & 1 == 1).collect()).collect();
+    subsets.sort_by_key(Vec::len);
+    subsets
+}
+
+/// The smallest subset within one standard error of the best, the better of equally small ones.
+fn choose(subsets: &[Vec<usize>], losses: &[Vec<f64>]) -> usize {
+    let means: Vec<f64> = losses.iter().map(|losses| mean(losses)).collect();
+    let order = |x: &usize, y: &usize| means[*x].total_cmp(&means[*y]);
+    let Some(best) = (0..subsets.len()).min_by(order) else { return 0 };
+    let close = |subset: &usize| {
+        let differences: Vec<f64> = losses[*subset].iter().zip(&losses[best]).map(|(own, best)| own - best).collect();
+        mean(&differences) <= standard_error(&differences)
+    };
+    let by_size = |x: &usize, y: &usize| subsets[*x].len().cmp(&subsets[*y].len()).then(order(x, y));
+    (0..subsets.len()).filter(close).min_by(by_size).unwrap_or(best)
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+fn standard_error(x: &[f64]) -> f64 {
+    let centre = mean(x);
+    let m2: f64 = x.iter().map(|x| (x - centre) * (x - centre)).sum();
+    (m2 / (x.len() as f64 - 1.0) / x.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_sources_have_seven_subsets_and_none() {
+        let subsets = subsets(3);
+        assert_eq!(subsets.len(), 8);
+        assert!(subsets[0].is_empty() && subsets[7] == [0, 1, 2]);
+    }
+
+    #[test]
+    fn fewer_sources_win_within_one_standard_error_only() {
+        let subsets = vec![vec![], vec![0], vec![1], vec![0, 1]];
+        let base = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let plus = |noise: [f64; 5]| base.iter().zip(noise).map(|(x, e)| x + e).collect::<Vec<_>>();
+        // {0, 1} is best; {1} is worse by 0.01 ± 0.02, {0} and {} by 0.5 in every fold, though folds differ by far more.
+        let losses = vec![plus([0.5; 5]), plus([0.5; 5]), plus([0.06, -0.04, 0.06, -0.04, 0.01]), plus([0.0; 5])];
+        assert_eq!(choose(&subsets, &losses), 2);
+        let clear = vec![losses[0].clone(), losses[1].clone(), plus([0.2; 5]), plus([0.0; 5])];
+        assert_eq!(choose(&subsets, &clear), 3);
+    }
+}

@@ -1,0 +1,156 @@
+//! Log-linear coefficients learned from pairs (method §4, our extension):
+//!
+//!   π_k(x) = softmax_k( a_k − Σ_j p_j log u_kj(x) ),  p ≥ 0
+//!
+//! a, p minimise the symmetric InfoNCE of the mixed, normalised means over all pairs (τ = 0.05) plus
+//! ½ ρ (‖a‖² + ‖p‖²), ρ = 1e-3. a = 0, p = 0 is the uniform rule, p = 0 fixed weights, a = 0, p = 1 with the trace
+//! inverse variance. u is clamped to [1e-6, 1e6].
+
+mod choice;
+mod contrast;
+mod optimizer;
+mod pairs;
+
+use std::str::FromStr;
+
+pub use choice::choose_calibration;
+pub use pairs::{CalibrationPairs, MIN_PAIRS};
+
+use crate::{Cancel, Error, Result};
+use contrast::Contrast;
+use optimizer::{Minimum, minimize};
+
+/// Ridge ρ.
+const RIDGE: f64 = 1e-3;
+/// Largest component of the projected gradient at the optimum.
+const TOLERANCE: f64 = 1e-10;
+
+/// What a calibration may look at: one non-negative uncertainty per text and encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// Total variance of the embedding.
+    Trace,
+    /// 1/‖z‖², z before normalisation.
+    InverseNorm,
+    /// Tokens per word: how badly the vocabulary fits the text.
+    TokensPerWord,
+}
+
+impl Source {
+    /// Every source.
+    pub const ALL: [Self; 3] = [Self::Trace, Self::InverseNorm, Self::TokensPerWord];
+
+    /// The name in the public contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::InverseNorm => "inverse-norm",
+            Self::TokensPerWord => "tokens-per-word",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name).ok_or_else(|| {
+            Error::invalid(format!("unknown source \"{name}\": use trace, inverse-norm or tokens-per-word"))
+        })
+    }
+}
+
+/// Learned coefficients of K encoders from J sources.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// The sources, in the order of `power`. Empty: fixed weights.
+    pub sources: Vec<Source>,
+    /// a, length K, sums to 0.
+    pub bias: Vec<f64>,
+    /// p ≥ 0, length J.
+    pub power: Vec<f64>,
+    /// Symmetric InfoNCE in nats: held out where the sources were chosen by [`choose_calibration`], else on the pairs
+    /// themselves.
+    pub loss: f64,
+    /// Number of pairs.
+    pub pairs: usize,
+}
+
+impl Calibration {
+    /// # Errors
+    /// [`crate::ErrorCode::InvalidArgument`] unless it is made for `members` encoders and its numbers are sound.
+    pub fn validate(&self, members: usize) -> Result<()> {
+        if self.bias.len() != members {
+            return Err(Error::invalid(format!("a calibration of {} encoders used with {members}", self.bias.len())));
+        }
+        if self.power.len() != self.sources.len() {
+            return Err(Error::invalid(format!(
+                "a calibration has {} sources and {} powers",
+                self.sources.len(),
+                self.power.len()
+            )));
+        }
+        if self.bias.iter().any(|a| !a.is_finite()) || self.power.iter().any(|p| !(p.is_finite() && *p >= 0.0)) {
+            return Err(Error::invalid("a calibration needs finite biases, and finite powers of at least 0"));
+        }
+        Ok(())
+    }
+
+    /// a_k − Σ_j p_j log u_kj; NaN if an uncertainty is.
+    pub(crate) fn exponent(&self, member: usize, uncertainties: impl Iterator<Item = f64>) -> f64 {
+        let discount: f64 = self.power.iter().zip(uncertainties).map(|(p, u)| p * log_uncertainty(u)).sum();
+        self.bias[member] - discount
+    }
+}
+
+/// log u with u clamped to [1e-6, 1e6].
+fn log_uncertainty(u: f64) -> f64 {
+    u.clamp(1e-6, 1e6).ln()
+}
+
+/// Fits a and p over all of the given sources, to the optimum. The result's `loss` is that of the pairs themselves.
+///
+/// # Errors
+/// [`crate::ErrorCode::InvalidArgument`] for bad shapes or values, fewer than [`MIN_PAIRS`] pairs or more than fit into
+/// memory; [`crate::ErrorCode::OutOfMemory`]; [`crate::ErrorCode::Aborted`].
+pub fn fit_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<Calibration> {
+    let contrast = Contrast::new(pairs, cancel)?;
+    let columns: Vec<usize> = (0..pairs.sources.len()).collect();
+    let theta = fit(&contrast, &columns, TOLERANCE, cancel)?;
+    Ok(calibration(&contrast, pairs.sources, &columns, theta))
+}
+
+fn calibration(contrast: &Contrast, sources: &[Source], columns: &[usize], mut theta: Vec<f64>) -> Calibration {
+    let (loss, _) = contrast.loss(&theta, columns);
+    let power = theta.split_off(contrast.members());
+    let sources = columns.iter().map(|column| sources[*column]).collect();
+    Calibration { sources, bias: theta, power, loss, pairs: contrast.pairs() }
+}
+
+/// θ = (a, p) at the best of the optima reached from three powers. The objective is not convex: which basin is reached
+/// depends on whether the uncertainties count at the start.
+fn fit(contrast: &Contrast, columns: &[usize], tolerance: f64, cancel: &Cancel) -> Result<Vec<f64>> {
+    let (k, j) = (contrast.members(), columns.len());
+    let mut lower = vec![f64::NEG_INFINITY; k];
+    lower.resize(k + j, 0.0);
+    let starts: &[f64] = if j == 0 { &[0.0] } else { &[0.0, 1.0, 2.0] };
+    let mut best: Option<Minimum> = None;
+    for power in starts {
+        let mut start = vec![0.0; k];
+        start.resize(k + j, *power);
+        let objective = |theta: &[f64]| -> Result<(f64, Vec<f64>)> {
+            cancel.check()?;
+            let (loss, mut gradient) = contrast.loss(theta, columns);
+            let ridge: f64 = theta.iter().map(|x| x * x).sum();
+            for (g, x) in gradient.iter_mut().zip(theta) {
+                *g += RIDGE * x;
+            }
+            Ok((loss + 0.5 * RIDGE * ridge, gradient))
+        };
+        let found = minimize(objective, start, &lower, tolerance)?;
+        if best.as_ref().is_none_or(|best| found.value < best.value) {
+            best = Some(found);
+        }
+    }
+    Ok(best.map_or_else(|| vec![0.0; k + j], |best| best.point))
+}

@@ -1,0 +1,146 @@
+//! Gaussian convolution (method §5): μ = Σ_k π_k μ_k, Σ = Σ_k π_k² Σ_k, then to length 1 (method §3).
+//! Members of other dimensions pass through an [`Alignment`] first.
+
+use rayon::prelude::*;
+
+use crate::coefficients::check_members;
+use crate::normalize::round_into;
+use crate::{Cancel, Error, ErrorCode, Gaussians, Result, Row, Rows, normalize_row};
+
+/// A linear map A of D_out×D_in: mean ↦ A μ, variance ↦ (A∘A) v.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alignment {
+    matrix: Vec<f32>,
+    columns: usize,
+}
+
+impl Alignment {
+    /// A map from its row-major D_out×D_in matrix.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidArgument`] if the shape is wrong or an entry is not finite.
+    pub fn new(matrix: Vec<f32>, rows: usize, columns: usize) -> Result<Self> {
+        if rows == 0 || columns == 0 || rows.checked_mul(columns) != Some(matrix.len()) {
+            return Err(Error::invalid(format!(
+                "an alignment of {rows}×{columns} cannot have {} entries",
+                matrix.len()
+            )));
+        }
+        if matrix.iter().any(|x| !x.is_finite()) {
+            return Err(Error::invalid("an alignment has entries that are not finite"));
+        }
+        Ok(Self { matrix, columns })
+    }
+
+    /// D_out.
+    pub fn rows(&self) -> usize {
+        self.matrix.len() / self.columns
+    }
+
+    /// D_in.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Maps one row of dimension D_in, in float64.
+    pub fn map_row(&self, row: Row<'_>) -> (Vec<f64>, Vec<f64>) {
+        let line = |line: &[f32]| {
+            let (mut mean, mut variance) = (0.0, 0.0);
+            for ((a, m), v) in line.iter().zip(row.mean).zip(row.variance) {
+                let a = f64::from(*a);
+                mean += a * f64::from(*m);
+                variance += a * a * f64::from(*v);
+            }
+            (mean, variance)
+        };
+        self.matrix.chunks_exact(self.columns).map(line).unzip()
+    }
+
+    /// Maps every row.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DimensionMismatch`] if the rows have not D_in columns; [`ErrorCode::Aborted`].
+    pub fn map(&self, rows: Rows<'_>, cancel: &Cancel) -> Result<Gaussians> {
+        if rows.dimension != self.columns {
+            let message = format!("rows of dimension {} under an alignment from {}", rows.dimension, self.columns);
+            return Err(Error::new(ErrorCode::DimensionMismatch, message));
+        }
+        let dimension = self.rows();
+        let mut out = Gaussians::zeros(rows.len(), dimension);
+        let lines = out.mean.par_chunks_mut(dimension).zip(out.variance.par_chunks_mut(dimension));
+        lines.enumerate().try_for_each(|(index, (mean, variance))| {
+            cancel.check()?;
+            let (m, v) = self.map_row(rows.row(index));
+            round_into(&m, mean);
+            round_into(&v, variance);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+}
+
+/// Mixtures of n texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Convolved {
+    /// The mixtures, n×D; an invalid one is a row of zeros.
+    pub gaussians: Gaussians,
+    /// ‖Σ_k π_k μ_k‖² before normalisation, length n: 1 minus this is how far the encoders point apart.
+    pub norm2: Vec<f64>,
+    /// 0 where no member was valid or the means cancelled to zero, else 1. Length n.
+    pub valid: Vec<u8>,
+}
+
+/// Mixes K members of n rows each under n×K `coefficients`; the sums are float64. `normalize` brings the mean to length
+/// 1 and carries the variance along. A member that is a row of zeros contributes nothing; a mixture row depends on that
+/// row alone.
+///
+/// # Errors
+/// [`ErrorCode::InvalidArgument`] for no member, different numbers of rows, or coefficients of another number or not
+/// finite and at least 0; [`ErrorCode::DimensionMismatch`]; [`ErrorCode::Aborted`].
+pub fn convolve(members: &[Rows<'_>], coefficients: &[f64], normalize: bool, cancel: &Cancel) -> Result<Convolved> {
+    let (rows, k) = (check_members(members)?, members.len());
+    if coefficients.len() != rows * k {
+        return Err(Error::invalid(format!("{} coefficients for {rows} rows × {k} members", coefficients.len())));
+    }
+    if let Some(bad) = coefficients.iter().find(|c| !(c.is_finite() && **c >= 0.0)) {
+        return Err(Error::invalid(format!("coefficient {bad}: must be finite and at least 0")));
+    }
+    let dimension = members[0].dimension;
+    let mut gaussians = Gaussians::zeros(rows, dimension);
+    let lines = gaussians.mean.par_chunks_mut(dimension).zip(gaussians.variance.par_chunks_mut(dimension));
+    let norm2 = lines
+        .enumerate()
+        .map(|(index, (mean, variance))| {
+            cancel.check()?;
+            let texts: Vec<_> = members.iter().map(|m| m.row(index)).map(|row| (row.mean, row.variance)).collect();
+            let (mut m, mut v) = mix_row(&texts, &coefficients[index * k..(index + 1) * k]);
+            let norm2: f64 = m.iter().map(|m| m * m).sum();
+            if normalize {
+                normalize_row(&mut m, &mut v);
+            }
+            round_into(&m, mean);
+            if mean.iter().all(|m| *m == 0.0) {
+                return Ok(0.0);
+            }
+            round_into(&v, variance);
+            Ok(norm2)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let valid = norm2.iter().map(|norm2| u8::from(*norm2 > 0.0)).collect();
+    Ok(Convolved { gaussians, norm2, valid })
+}
+
+/// Σ π μ and Σ π² v of one text, in float64; `members` are (mean, variance) slices of one dimension.
+pub fn mix_row<T: Copy + Into<f64>>(members: &[(&[T], &[T])], coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let dimension = members.first().map_or(0, |(mean, _)| mean.len());
+    let (mut mean, mut variance) = (vec![0.0; dimension], vec![0.0; dimension]);
+    for ((m, v), c) in members.iter().zip(coefficients) {
+        for (sum, m) in mean.iter_mut().zip(*m) {
+            *sum += c * (*m).into();
+        }
+        for (sum, v) in variance.iter_mut().zip(*v) {
+            *sum += c * c * (*v).into();
+        }
+    }
+    (mean, variance)
+}

@@ -1,0 +1,10 @@
+//! −( ‖a − b‖² + Σ (v + w) ), the closed-form sampled distance of PCME++ (method §6).
+
+use super::{Pair, canonical::sum1};
+
+pub(super) fn score(pair: &Pair<'_>) -> f64 {
+    -sum1(pair.query, pair.candidate, |a, v, b, w| {
+        let t = a - b;
+        t * t + (v + w)
+    })
+}
