@@ -178,3 +178,56 @@ pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
         ..AttributeProto::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Bake, Override, Pooling};
+
+    /// `y = x·W` with further tensors of the given names.
+    fn graph(names: &[&str]) -> Graph {
+        let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            op_type: Some(operator.to_owned()),
+            ..NodeProto::default()
+        };
+        let mut graph = GraphProto { node: vec![node("MatMul", &["x", "W"], "y")], ..GraphProto::default() };
+        graph.node.extend(names.iter().map(|name| node("Identity", &["y"], name)));
+        graph.initializer.push(TensorProto {
+            name: Some("W".to_owned()),
+            dims: vec![3, 2],
+            data_type: Some(DataType::Float as i32),
+            float_data: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            ..TensorProto::default()
+        });
+        graph.output.push(ValueInfoProto { name: Some("y".to_owned()), r#type: None });
+        let opset_import = vec![crate::proto::OperatorSetIdProto { domain: None, version: Some(17) }];
+        let model = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() };
+        Graph::parse(model.encode_to_vec().into(), Path::new("test.onnx")).unwrap()
+    }
+
+    fn outputs(names: &[&str]) -> Result<(String, String)> {
+        let graph = graph(names);
+        let tail = graph.tail(&Override::default())?;
+        let bake = Bake { pooling: Pooling::Mean, normalize: true, posterior: None, metadata: Vec::new() };
+        graph.bake(&tail, &bake).map(|baked| (baked.mean, baked.norm))
+    }
+
+    #[test]
+    fn taken_names_get_a_prefix() {
+        let names = |mean: &str, norm: &str| Ok((mean.to_owned(), norm.to_owned()));
+        assert_eq!(outputs(&[]), names("mean", "norm"));
+        assert_eq!(outputs(&["mean"]), names("uec_mean", "norm"));
+        assert!(outputs(&["mean", "uec_mean"]).is_err());
+    }
+
+    #[test]
+    fn a_stored_matmul_weight_is_transposed() {
+        let tail = graph(&[]).tail(&Override::default()).unwrap();
+        assert_eq!((tail.dimension, tail.features), (2, 3));
+        assert_eq!(tail.weight, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    }
+}

@@ -8,6 +8,7 @@
 //! An edited model is the original bytes followed by one more protobuf message, which readers merge: no existing node is
 //! touched, and external data keeps its place.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bake;
 mod baked;

@@ -97,8 +97,9 @@ impl Graph {
     /// Finds the tail.
     ///
     /// # Errors
-    /// [`uec_gaussian::ErrorCode::ModelUnsupported`], naming the node where the walk stopped; [`ErrorCode::InvalidArgument`] for a name
-    /// in `over` that the graph does not have; [`uec_gaussian::ErrorCode::ModelInvalid`] for weights that contradict each other.
+    /// [`uec_gaussian::ErrorCode::ModelUnsupported`], naming the node where the walk stopped;
+    /// [`uec_gaussian::ErrorCode::InvalidArgument`] for a name in `over` that the graph does not have;
+    /// [`uec_gaussian::ErrorCode::ModelInvalid`] for weights that contradict each other.
     pub fn tail(&self, over: &Override) -> Result<Tail> {
         let output = match &over.norm {
             Some(name) => self.named(name, "norm")?,
@@ -138,9 +139,12 @@ impl Graph {
         let mut open = vec![start];
         let mut seen = std::collections::HashSet::new();
         while let Some(tensor) = open.pop() {
+            if self.constant(tensor).is_some() {
+                continue;
+            }
             let (tensor, cast) = self.through(tensor);
             terms.cast |= cast;
-            if !seen.insert(tensor) || self.constant(tensor).is_some() {
+            if !seen.insert(tensor) {
                 continue;
             }
             let Some(node) = self.producer(tensor) else { continue };

@@ -13,6 +13,8 @@
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod onnx;
 
+#[cfg(test)]
+pub(crate) use onnx::OperatorSetIdProto;
 pub(crate) use onnx::attribute_proto::AttributeType;
 pub(crate) use onnx::tensor_proto::{DataLocation, DataType};
 pub(crate) use onnx::tensor_shape_proto::{Dimension, dimension};

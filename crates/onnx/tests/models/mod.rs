@@ -1,5 +1,5 @@
 //! The tiny encoders of `__test__/fixtures/models` and the reference values beside them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
 
