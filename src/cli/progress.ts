@@ -77,6 +77,8 @@ export class Reporter {
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
       barsize: 30,
     })
     this.#bar.start(0, 0)

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { EXPERTS } from '../demo/experts.ts'
+import { EXPERTS } from '../demo/models.ts'
 import { codeOf, describe, EXIT_FAILURE } from '../exit.ts'
 import { library } from '../library.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'

@@ -1,5 +1,5 @@
 /** Every text of the corpus searches all the others; its translations are what it should find. */
-import { mean, ndcg, recall } from '../../eval/index.ts'
+import { ndcg, recall } from '../../eval/index.ts'
 import { GaussianIndex } from '../../index.ts'
 import type { System } from './systems.ts'
 import type { Language } from './texts.ts'
@@ -52,11 +52,6 @@ export async function evaluate(
     measures.recall[query] = recall(ranking, judgements, DEPTH)
   })
   return measures
-}
-
-/** Mean over the queries of one language, or over all. */
-export function average(values: Float64Array, items: readonly Item[], language?: Language): number {
-  return mean(values.filter((_, i) => language === undefined || items[i]!.language === language))
 }
 
 function groupByLine(items: readonly Item[]): Map<number, Item[]> {

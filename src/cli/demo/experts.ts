@@ -6,13 +6,6 @@ import type { Reporter } from '../progress.ts'
 import { type Cache, fingerprint, fingerprintFolder, fingerprintProgram } from './cache.ts'
 import type { Language } from './texts.ts'
 
-/** The embedded encoders, each with the language that it is for. */
-export const EXPERTS: readonly { language: Language; model: string }[] = [
-  { language: 'en', model: 'minilm-l6-en' },
-  { language: 'de', model: 'student-l3-de' },
-  { language: 'fr', model: 'student-l3-fr' },
-]
-
 export interface Expert {
   language: Language
   /** Directory of the model. */

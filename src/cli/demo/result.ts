@@ -1,7 +1,7 @@
 /** What the demonstration found, as numbers: the rows of its table, and what --json prints. */
-import { bootstrapDifference, type Interval } from '../../eval/index.ts'
+import { bootstrapDifference, type Interval, mean } from '../../eval/index.ts'
 import type { PhaseTime } from '../progress.ts'
-import { average, type Item, type Measures } from './evaluate.ts'
+import type { Item, Measures } from './evaluate.ts'
 import type { Example } from './examples.ts'
 import type { Mixing, System } from './systems.ts'
 import { LANGUAGES, type Language } from './texts.ts'
@@ -65,10 +65,6 @@ export function rowsOf(
 }
 
 function byLanguage(values: Float64Array, items: readonly Item[]): ByLanguage {
-  return {
-    all: average(values, items),
-    en: average(values, items, 'en'),
-    de: average(values, items, 'de'),
-    fr: average(values, items, 'fr'),
-  }
+  const of = (language: Language) => mean(values.filter((_, i) => items[i]!.language === language))
+  return { all: mean(values), en: of('en'), de: of('de'), fr: of('fr') }
 }
