@@ -74,7 +74,7 @@ export interface IndexStore {
 }
 
 export interface SearchPlan extends ScorePlan {
-  /** Cells per query in the result. */
+  /** Hits per query, ≥ 2, so that the margin is known, and below 2³². */
   k: number
   /** Only hits with score ≥ minScore, compared in float64. */
   minScore?: number
@@ -82,7 +82,10 @@ export interface SearchPlan extends ScorePlan {
   filter?: readonly string[]
 }
 
-/** The best k of each query, by falling float64 score, ties by lower position. queries×k cells. */
+/**
+ * The best of each query, by falling float64 score, ties by lower position: the same number of cells for each query,
+ * the smaller of the plan's k and the number of rows.
+ */
 export interface RankedHits {
   /** Each id that occurs, once; `indices` point into it. */
   ids: readonly string[]

@@ -36,17 +36,17 @@ export type Convolve = (members: readonly GaussianBatch[], options?: ConvolveOpt
 export function createConvolve(backend: Backend): Convolve {
   return async (members, options = {}) => {
     checkOptions('convolve', options, ['coefficients', 'temperature', 'uncertainties', 'normalize', 'signal'])
-    const signal = checkSignal(options.signal)
-    const normalize = boolean('normalize', options.normalize ?? true)
+    const {
+      coefficients = 'softmax-trace',
+      temperature = 1,
+      uncertainties,
+      normalize = true,
+      signal,
+    } = options
+    checkSignal(signal)
+    boolean('normalize', normalize)
     const { length, dimension } = checkMembers(members)
-    const rule = options.coefficients ?? 'softmax-trace'
-    const plan = planCoefficients(
-      rule,
-      options.temperature ?? 1,
-      options.uncertainties,
-      members.length,
-      length,
-    )
+    const plan = planCoefficients(coefficients, temperature, uncertainties, members.length, length)
     const own = [...members]
     const mixture = await abortable(signal, () => backend.convolve(own, plan, normalize, signal))
     const gaussians = new GaussianBatch(new TrustedGaussians(mixture.mean, mixture.variance, dimension))

@@ -51,9 +51,10 @@ export function planScore(
   more: readonly string[] = [],
 ): ScorePlan & { signal: AbortSignal | undefined } {
   checkOptions(owner, options, [...SCORE_OPTIONS, ...more])
+  const { score = 'uec', beta = 1, signal } = options
   return {
-    score: oneOf('score', options.score ?? 'uec', SCORES),
-    beta: nonNegative('beta', options.beta ?? 1),
-    signal: checkSignal(options.signal),
+    score: oneOf('score', score, SCORES),
+    beta: nonNegative('beta', beta),
+    signal: checkSignal(signal),
   }
 }

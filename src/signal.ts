@@ -18,13 +18,20 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
  */
 export async function abortable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (signal === undefined) return work()
-  await undefined
   signal.throwIfAborted()
+  const begun = Promise.resolve().then(() => {
+    signal.throwIfAborted()
+    return work()
+  })
+  return untilAborted(signal, begun)
+}
+
+/** The promise's result, or the signal's reason if that comes first. */
+export async function untilAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
-    work()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 }

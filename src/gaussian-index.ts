@@ -1,0 +1,264 @@
+/** Exact search over Gaussians by id, over a backend. The entries bind it to theirs in a thin subclass. */
+
+import type { Backend, IndexStore, SearchPlan } from './backend.ts'
+import { invalid, UecError } from './errors.ts'
+import { checkBatch, checkFingerprint, type Gaussian, type GaussianBatch } from './gaussian-batch.ts'
+import { Hits, hitsToFind } from './hits.ts'
+import { filterIds, IdFilter, type IndexFilter } from './index-filter.ts'
+import { boolean, checkOptions, describe, finite, integer, oneOf, text } from './options.ts'
+import { ReadWriteLock } from './read-write-lock.ts'
+import { planScore, type ScoreOptions } from './scores.ts'
+import { untilAborted } from './signal.ts'
+import { TimeSlice } from './time-slice.ts'
+
+/** How rows are kept. This version keeps float32. */
+export type Storage = 'float32' | 'float16' | 'int8'
+
+export interface IndexOptions {
+  /** D. */
+  dimension: number
+  /** Default 'float32'. */
+  storage?: Storage
+  /** Default 'none'. */
+  prefilter?: 'none' | 'int8'
+  /** Of the ensemble that makes the rows; batches of another one are then refused. */
+  fingerprint?: string
+}
+
+export interface OpenOptions {
+  mmap?: boolean
+  /** Refuses add and remove. */
+  readonly?: boolean
+}
+
+export interface SearchOptions extends ScoreOptions {
+  /** Hits per query, an integer ≥ 1, default 10. More than there are rows gives all rows. */
+  k?: number
+  /** Only hits with score ≥ minScore. */
+  minScore?: number
+  /** Only these ids. Unknown ids are ignored; an empty filter gives no hits. */
+  filter?: readonly string[] | ReadonlySet<string> | IndexFilter
+}
+
+/** @internal A store read from a file, on its way into an index. */
+export class OpenedIndex implements IndexOptions {
+  readonly dimension: number
+  readonly store: IndexStore
+  readonly readonly: boolean
+
+  constructor(store: IndexStore, readonly: boolean) {
+    this.dimension = store.dimension
+    this.store = store
+    this.readonly = readonly
+  }
+}
+
+/** @internal Opens a file for the constructor of an index. */
+export async function openIndex(
+  backend: Backend,
+  file: string,
+  options: OpenOptions = {},
+): Promise<OpenedIndex> {
+  checkOptions('GaussianIndex.open', options, ['mmap', 'readonly'])
+  const { mmap = false, readonly = false } = options
+  if (boolean('mmap', mmap)) {
+    throw invalid(
+      'mmap: true is not available in this version, which reads the file into memory; leave it out',
+    )
+  }
+  boolean('readonly', readonly)
+  return new OpenedIndex(await backend.openIndex(text('file', file)), readonly)
+}
+
+/**
+ * Gaussians with ids, in memory. Rows keep the position in which they were first added. Calls take effect in the order
+ * in which they are made, awaited or not. After dispose every call is ERR_DISPOSED.
+ */
+export abstract class AbstractGaussianIndex implements Disposable {
+  /** D. */
+  readonly dimension: number
+  /** Of the ensemble that made the rows, if known. A mismatch on add or search is ERR_POSTERIOR_MISMATCH. */
+  readonly fingerprint: string | undefined
+  readonly #readonly: boolean
+  readonly #order = new ReadWriteLock()
+  #store: IndexStore | undefined
+
+  constructor(backend: Backend, options: IndexOptions) {
+    const opened = options instanceof OpenedIndex ? options : new OpenedIndex(create(backend, options), false)
+    this.dimension = opened.dimension
+    this.fingerprint = opened.store.fingerprint
+    this.#readonly = opened.readonly
+    this.#store = opened.store
+  }
+
+  /** Number of rows. */
+  get size(): number {
+    return this.#open().size()
+  }
+
+  /** Memory of the rows and ids, in bytes. */
+  get bytes(): number {
+    return this.#open().bytes()
+  }
+
+  /**
+   * Adds rows, or replaces the rows of known ids in place. All or nothing.
+   * Rejects with ERR_INVALID_ARGUMENT (the same id twice, a row whose mean is all zero, not one id per row),
+   * ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH.
+   */
+  async add(ids: readonly string[], batch: GaussianBatch): Promise<void> {
+    const store = this.#writable()
+    checkBatch('batch', batch, this.dimension)
+    checkFingerprint('batch', batch, this.fingerprint)
+    const own = copyIds(ids)
+    if (own.length !== batch.length) {
+      throw invalid(`add takes one id per row: ${own.length} ids, but ${batch.length} rows`)
+    }
+    await this.#order.write(async () => {
+      await checkIds(own)
+      await store.add(own, batch)
+    })
+  }
+
+  /** Removes rows; unknown ids are ignored. Resolves with the number of rows removed. */
+  async remove(ids: readonly string[]): Promise<number> {
+    const store = this.#writable()
+    const own = copyIds(ids)
+    return this.#order.write(async () => {
+      await checkIds(own)
+      return store.remove(own)
+    })
+  }
+
+  /** A copy of the row of this id. */
+  get(id: string): Gaussian | undefined {
+    return this.#open().get(checkId('id', id))
+  }
+
+  has(id: string): boolean {
+    return this.#open().has(checkId('id', id))
+  }
+
+  /** All ids, by position. */
+  ids(): readonly string[] {
+    return this.#open().ids()
+  }
+
+  /** The ids for which the predicate holds, for use in searches. Asks in slices that leave the event loop free. */
+  async filter(predicate: (id: string) => boolean): Promise<IndexFilter> {
+    if (typeof predicate !== 'function') {
+      throw invalid(`filter takes a function of the id, not ${describe(predicate)}`)
+    }
+    const store = this.#open()
+    return this.#order.read(async () => {
+      const chosen: string[] = []
+      const slice = new TimeSlice()
+      for (const id of store.ids()) {
+        if (predicate(id)) chosen.push(id)
+        if (slice.spent(128)) await slice.next()
+      }
+      return new IdFilter(chosen)
+    })
+  }
+
+  /** Reads and checks every row. Rejects with ERR_FILE_CORRUPT. */
+  async verify(): Promise<void> {
+    const store = this.#open()
+    await this.#order.read(() => store.verify())
+  }
+
+  /**
+   * The exact top k by the chosen score. Ties: lower position first.
+   * Rejects with ERR_INVALID_ARGUMENT, ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH or the signal's reason.
+   */
+  async search(queries: GaussianBatch, options: SearchOptions = {}): Promise<Hits> {
+    const store = this.#open()
+    const { signal, ...score } = planScore('search', options, ['k', 'minScore', 'filter'])
+    const { k = 10, minScore, filter } = options
+    const wanted = integer('k', k, 1)
+    const plan: Omit<SearchPlan, 'k'> = {
+      ...score,
+      ...(minScore !== undefined && { minScore: finite('minScore', minScore) }),
+      ...(filter !== undefined && { filter: filterIds(filter) }),
+    }
+    checkBatch('queries', queries, this.dimension)
+    checkFingerprint('queries', queries, this.fingerprint)
+    signal?.throwIfAborted()
+    const work = this.#order.read(async () => {
+      signal?.throwIfAborted()
+      const size = store.size()
+      const ranked = await store.search(queries, { ...plan, k: hitsToFind(wanted, size) }, signal)
+      return new Hits({ ...ranked, queries: queries.length, wanted, size })
+    })
+    return untilAborted(signal, work)
+  }
+
+  /** Writes one file, atomically: the old file stays until the new one is whole. Rejects with ERR_FILE_WRITE. */
+  async save(file: string): Promise<void> {
+    const store = this.#open()
+    text('file', file)
+    await this.#order.read(() => store.save(file))
+  }
+
+  /** Lets the rows go once the calls made before have finished. */
+  dispose(): void {
+    const store = this.#store
+    this.#store = undefined
+    if (store) void this.#order.write(async () => store.dispose())
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #open(): IndexStore {
+    if (this.#store) return this.#store
+    throw new UecError('ERR_DISPOSED', 'this GaussianIndex was disposed; create or open another')
+  }
+
+  #writable(): IndexStore {
+    const store = this.#open()
+    if (this.#readonly) throw invalid('this GaussianIndex was opened readonly; open it without to change it')
+    return store
+  }
+}
+
+const MOST_DIMENSIONS = 0xffffffff
+
+function create(backend: Backend, options: IndexOptions): IndexStore {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(`GaussianIndex takes { dimension }, not ${describe(options)}`)
+  }
+  checkOptions('GaussianIndex', options, ['dimension', 'storage', 'prefilter', 'fingerprint'])
+  const { dimension, storage = 'float32', prefilter = 'none', fingerprint } = options
+  if (oneOf('storage', storage, ['float32', 'float16', 'int8']) !== 'float32') {
+    throw invalid(`storage '${storage}': this version stores float32`)
+  }
+  if (oneOf('prefilter', prefilter, ['none', 'int8']) !== 'none') {
+    throw invalid(`prefilter '${prefilter}': this version stores float32 only; leave it out`)
+  }
+  if (fingerprint !== undefined) text('fingerprint', fingerprint)
+  if (integer('dimension', dimension, 1) > MOST_DIMENSIONS)
+    throw invalid(`dimension ${dimension} is above 2^32 - 1`)
+  return backend.createIndex(dimension, fingerprint)
+}
+
+function copyIds(ids: readonly string[]): string[] {
+  if (!Array.isArray(ids)) throw invalid(`ids must be an array of strings, not ${describe(ids)}`)
+  return ids.slice()
+}
+
+async function checkIds(ids: readonly string[]): Promise<void> {
+  const slice = new TimeSlice()
+  for (const [i, id] of ids.entries()) {
+    checkId(`ids[${i}]`, id)
+    if (slice.spent(128)) await slice.next()
+  }
+}
+
+/** Ids are stored as UTF-8, which has no lone surrogates: two such ids could become one. */
+function checkId(what: string, id: unknown): string {
+  if (typeof id !== 'string') throw invalid(`${what} must be a string, not ${describe(id)}`)
+  if (/\p{Surrogate}/u.test(id)) throw invalid(`${what} holds half a surrogate pair, which is no text`)
+  return id
+}
