@@ -8,12 +8,16 @@
 use rayon::prelude::*;
 
 use super::contrast::Contrast;
-use super::{Calibration, CalibrationPairs, TOLERANCE, calibration, fit};
+use super::{Calibration, CalibrationPairs, STARTS, TOLERANCE, calibration, fit};
 use crate::{Cancel, Result};
 
 const FOLDS: usize = 5;
-/// Folds are compared to far less than this.
-const FOLD_TOLERANCE: f64 = 1e-6;
+/// Within 1e-4 in a and p, by the ridge's curvature.
+const FOLD_TOLERANCE: f64 = 1e-7;
+/// A gain in nats below this is the optimiser's, not the source's.
+const NEGLIGIBLE: f64 = 1e-5;
+/// Folds start from inverse uncertainty alone: they are compared, not kept.
+const FOLD_STARTS: [f64; 1] = [1.0];
 
 /// Fits every subset of `pairs.sources`, chooses by cross-validation and refits the chosen one on all pairs. The
 /// result's `loss` is the mean held-out loss of the chosen subset.
@@ -26,18 +30,20 @@ pub fn choose_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Resu
     let subsets = subsets(pairs.sources.len());
     let mut losses = vec![Vec::with_capacity(FOLDS); subsets.len()];
     for fold in 0..FOLDS {
-        let held_out: Vec<usize> = (fold * n / FOLDS..(fold + 1) * n / FOLDS).collect();
-        let rest: Vec<usize> = (0..n).filter(|row| !held_out.contains(row)).collect();
+        let fold = fold * n / FOLDS..(fold + 1) * n / FOLDS;
+        let (held_out, rest): (Vec<_>, Vec<_>) = (0..n).partition(|row| fold.contains(row));
         let (training, test) = (contrast.select(&rest), contrast.select(&held_out));
         let of_fold = subsets
             .par_iter()
-            .map(|columns| fit(&training, columns, FOLD_TOLERANCE, cancel).map(|theta| test.loss(&theta, columns).0))
+            .map(|columns| {
+                fit(&training, columns, &FOLD_STARTS, FOLD_TOLERANCE, cancel).map(|theta| test.loss(&theta, columns).0)
+            })
             .collect::<Result<Vec<_>>>()?;
         losses.iter_mut().zip(of_fold).for_each(|(losses, loss)| losses.push(loss));
     }
     let chosen = choose(&subsets, &losses);
     let columns = &subsets[chosen];
-    let theta = fit(&contrast, columns, TOLERANCE, cancel)?;
+    let theta = fit(&contrast, columns, &STARTS, TOLERANCE, cancel)?;
     Ok(Calibration { loss: mean(&losses[chosen]), ..calibration(&contrast, pairs.sources, columns, theta) })
 }
 
@@ -56,7 +62,7 @@ fn choose(subsets: &[Vec<usize>], losses: &[Vec<f64>]) -> usize {
     let Some(best) = (0..subsets.len()).min_by(order) else { return 0 };
     let close = |subset: &usize| {
         let differences: Vec<f64> = losses[*subset].iter().zip(&losses[best]).map(|(own, best)| own - best).collect();
-        mean(&differences) <= standard_error(&differences)
+        mean(&differences) <= standard_error(&differences).max(NEGLIGIBLE)
     };
     let by_size = |x: &usize, y: &usize| subsets[*x].len().cmp(&subsets[*y].len()).then(order(x, y));
     (0..subsets.len()).filter(close).min_by(by_size).unwrap_or(best)

@@ -13,17 +13,22 @@ mod pairs;
 
 use std::str::FromStr;
 
+use rayon::prelude::*;
+
 pub use choice::choose_calibration;
 pub use pairs::{CalibrationPairs, MIN_PAIRS};
 
 use crate::{Cancel, Error, Result};
 use contrast::Contrast;
-use optimizer::{Minimum, minimize};
+use optimizer::minimize;
 
 /// Ridge ρ.
 const RIDGE: f64 = 1e-3;
-/// Largest component of the projected gradient at the optimum.
-const TOLERANCE: f64 = 1e-10;
+/// Largest component of the projected gradient at the optimum: within 1e-5 in a and p, by the ridge's curvature.
+const TOLERANCE: f64 = 1e-8;
+/// Powers to start from. The objective is not convex: which basin is reached depends on whether the uncertainties count
+/// at the start.
+const STARTS: [f64; 3] = [0.0, 1.0, 2.0];
 
 /// What a calibration may look at: one non-negative uncertainty per text and encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,7 +121,7 @@ fn log_uncertainty(u: f64) -> f64 {
 pub fn fit_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<Calibration> {
     let contrast = Contrast::new(pairs, cancel)?;
     let columns: Vec<usize> = (0..pairs.sources.len()).collect();
-    let theta = fit(&contrast, &columns, TOLERANCE, cancel)?;
+    let theta = fit(&contrast, &columns, &STARTS, TOLERANCE, cancel)?;
     Ok(calibration(&contrast, pairs.sources, &columns, theta))
 }
 
@@ -127,30 +132,29 @@ fn calibration(contrast: &Contrast, sources: &[Source], columns: &[usize], mut t
     Calibration { sources, bias: theta, power, loss, pairs: contrast.pairs() }
 }
 
-/// θ = (a, p) at the best of the optima reached from three powers. The objective is not convex: which basin is reached
-/// depends on whether the uncertainties count at the start.
-fn fit(contrast: &Contrast, columns: &[usize], tolerance: f64, cancel: &Cancel) -> Result<Vec<f64>> {
+/// θ = (a, p) at the best of the optima reached from these powers, each with a = 0.
+fn fit(contrast: &Contrast, columns: &[usize], starts: &[f64], tolerance: f64, cancel: &Cancel) -> Result<Vec<f64>> {
     let (k, j) = (contrast.members(), columns.len());
     let mut lower = vec![f64::NEG_INFINITY; k];
     lower.resize(k + j, 0.0);
-    let starts: &[f64] = if j == 0 { &[0.0] } else { &[0.0, 1.0, 2.0] };
-    let mut best: Option<Minimum> = None;
-    for power in starts {
-        let mut start = vec![0.0; k];
-        start.resize(k + j, *power);
-        let objective = |theta: &[f64]| -> Result<(f64, Vec<f64>)> {
-            cancel.check()?;
-            let (loss, mut gradient) = contrast.loss(theta, columns);
-            let ridge: f64 = theta.iter().map(|x| x * x).sum();
-            for (g, x) in gradient.iter_mut().zip(theta) {
-                *g += RIDGE * x;
-            }
-            Ok((loss + 0.5 * RIDGE * ridge, gradient))
-        };
-        let found = minimize(objective, start, &lower, tolerance)?;
-        if best.as_ref().is_none_or(|best| found.value < best.value) {
-            best = Some(found);
+    let objective = |theta: &[f64]| -> Result<(f64, Vec<f64>)> {
+        cancel.check()?;
+        let (loss, mut gradient) = contrast.loss(theta, columns);
+        let ridge: f64 = theta.iter().map(|x| x * x).sum();
+        for (g, x) in gradient.iter_mut().zip(theta) {
+            *g += RIDGE * x;
         }
-    }
+        Ok((loss + 0.5 * RIDGE * ridge, gradient))
+    };
+    let starts = if j == 0 { &[0.0] } else { starts };
+    let found = starts
+        .par_iter()
+        .map(|power| {
+            let mut start = vec![0.0; k];
+            start.resize(k + j, *power);
+            minimize(objective, start, &lower, tolerance)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let best = found.into_iter().min_by(|x, y| x.value.total_cmp(&y.value));
     Ok(best.map_or_else(|| vec![0.0; k + j], |best| best.point))
 }

@@ -9,6 +9,8 @@ use crate::Result;
 const MOST_STEPS: usize = 500;
 /// Share of the predicted fall that a step must bring.
 const ARMIJO: f64 = 1e-4;
+/// A predicted fall below this share of the function's value is lost in rounding.
+const ROUNDING: f64 = 1e-16;
 /// The first step is at most this long.
 const FIRST_STEP: f64 = 0.5;
 
@@ -67,11 +69,11 @@ fn search(
     lower: &[f64],
 ) -> Result<Option<Evaluated>> {
     let mut length = 1.0;
-    for _ in 0..40 {
+    for _ in 0..30 {
         let next: Vec<f64> =
             x.iter().zip(direction).zip(lower).map(|((x, d), lower)| (x + length * d).max(*lower)).collect();
         let predicted: f64 = next.iter().zip(x).zip(gradient).map(|((next, x), g)| g * (next - x)).sum();
-        if predicted >= 0.0 {
+        if predicted >= -ROUNDING * value.abs() {
             return Ok(None);
         }
         let (next_value, next_gradient) = function(&next)?;
