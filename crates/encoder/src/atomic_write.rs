@@ -10,8 +10,9 @@ use uec_gaussian::{Error, ErrorCode, Result};
 /// # Errors
 /// [`ErrorCode::FileWrite`]; then the old file, if any, is untouched and nothing else is left behind.
 pub(crate) fn write(file: &Path, parts: &[&[u8]]) -> Result<()> {
-    let failed =
-        |error: std::io::Error| Error::new(ErrorCode::FileWrite, format!("{} cannot be written: {error}", file.display()));
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorCode::FileWrite, format!("{} cannot be written: {error}", file.display()))
+    };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".uec-");

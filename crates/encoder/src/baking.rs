@@ -16,6 +16,7 @@ use crate::{Phase, Progress, atomic_write};
 const VERSION: u32 = 1;
 
 const FINGERPRINT: &str = "uec.fingerprint";
+const IDENTITY: &str = "uec.identity";
 const TOKENIZER: &str = "uec.tokenizer_sha256";
 const DIMENSION: &str = "uec.dimension";
 const FEATURES: &str = "uec.features";
@@ -31,6 +32,8 @@ const PRECISION: &str = "uec.precision_moments";
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) fingerprint: String,
+    /// Of the encoder with its posterior; the fingerprint without one.
+    pub(crate) identity: String,
     pub(crate) dimension: usize,
     pub(crate) features: usize,
     pub(crate) norm: String,
@@ -43,13 +46,15 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    pub(crate) fn of(tail: &Tail, fingerprint: String) -> Self {
+    pub(crate) fn of(tail: &Tail, fingerprint: String, posterior: Option<&BakedPosterior>) -> Self {
         let norm = match tail.norm {
             NormKind::Layer => "layer",
             NormKind::Rms => "rms",
             NormKind::None => "none",
         };
+        let identity = posterior.map_or_else(|| fingerprint.clone(), |p| fingerprint::with_posterior(&fingerprint, p));
         Self {
+            identity,
             fingerprint,
             dimension: tail.dimension,
             features: tail.features,
@@ -66,6 +71,7 @@ impl Description {
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self> {
         let described = Self {
             fingerprint: entry(metadata, FINGERPRINT)?,
+            identity: entry(metadata, IDENTITY)?,
             dimension: entry(metadata, DIMENSION)?,
             features: entry(metadata, FEATURES)?,
             norm: entry(metadata, NORM)?,
@@ -148,14 +154,17 @@ impl Encoder {
         if inner.source.baked {
             return self.copy_baked(&graph, file, posterior);
         }
-        let posterior = posterior.or(inner.posterior.as_deref()).ok_or_else(|| not_fitted("there is nothing to bake"))?;
+        let posterior =
+            posterior.or(inner.posterior.as_deref()).ok_or_else(|| not_fitted("there is nothing to bake"))?;
         let tail = self.reread_tail(&graph)?;
         check_posterior(posterior, &tail, self.fingerprint())?;
         let mut metadata = inner.description.to_metadata(fingerprint::of_file(&inner.source.tokenizer)?);
         metadata.extend(inner.settings.to_metadata());
         metadata.extend(posterior_metadata(posterior)?);
+        let baked = baked_posterior(posterior);
+        metadata.push((IDENTITY.to_owned(), fingerprint::with_posterior(self.fingerprint(), &baked)));
         let (pooling, normalize) = (inner.settings.pooling, inner.settings.normalize);
-        let bake = Bake { pooling, normalize, posterior: Some(baked_posterior(posterior)), metadata };
+        let bake = Bake { pooling, normalize, posterior: Some(baked), metadata };
         atomic_write::write(file, &[&graph.bake(&tail, &bake)?.bytes])
     }
 
@@ -166,7 +175,10 @@ impl Encoder {
         if now != self.fingerprint() {
             return Err(Error::new(
                 ErrorCode::ModelInvalid,
-                format!("{} or its tokenizer has changed since it was loaded; load it again", inner.source.model.display()),
+                format!(
+                    "{} or its tokenizer has changed since it was loaded; load it again",
+                    inner.source.model.display()
+                ),
             ));
         }
         graph.tail(&inner.source.tail)
@@ -192,10 +204,7 @@ fn check_folder(graph: &Graph, model: &Path, file: &Path) -> Result<()> {
     if folder(model) == folder(file) {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "the weights of {} lie in files beside it: bake into the same folder",
-        model.display()
-    )))
+    Err(Error::invalid(format!("the weights of {} lie in files beside it: bake into the same folder", model.display())))
 }
 
 fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
@@ -214,11 +223,8 @@ fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
 /// Count, mean and sum of squared deviations.
 fn moments(text: &str) -> Option<Moments> {
     let mut words = text.split(' ');
-    let moments = Moments {
-        n: words.next()?.parse().ok()?,
-        mean: words.next()?.parse().ok()?,
-        m2: words.next()?.parse().ok()?,
-    };
+    let moments =
+        Moments { n: words.next()?.parse().ok()?, mean: words.next()?.parse().ok()?, m2: words.next()?.parse().ok()? };
     (words.next().is_none() && moments.mean.is_finite() && moments.m2.is_finite()).then_some(moments)
 }
 

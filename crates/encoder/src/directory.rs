@@ -196,9 +196,9 @@ fn no_model(folder: &Path, what: &str) -> Error {
         .iter()
         .filter_map(|sub| std::fs::read_dir(folder.join(sub)).ok().map(|entries| (sub, entries)))
         .flat_map(|(sub, entries)| {
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).map(move |name| {
-                if sub.is_empty() { name } else { format!("{sub}/{name}") }
-            })
+            entries
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .map(move |name| if sub.is_empty() { name } else { format!("{sub}/{name}") })
         })
         .filter(|name| name.ends_with(".onnx"))
         .collect();

@@ -99,8 +99,7 @@ mod tests {
     #[test]
     fn drops_the_asked_share() {
         let words: usize = TEXT.split_whitespace().count();
-        let kept: usize =
-            (0..1400).map(|seed| word_dropped(TEXT, 0.3, seed, 0).split_whitespace().count()).sum();
+        let kept: usize = (0..1400).map(|seed| word_dropped(TEXT, 0.3, seed, 0).split_whitespace().count()).sum();
         let share = 1.0 - kept as f64 / (1400 * words) as f64;
         assert!((share - 0.3).abs() < 0.01, "{share}");
     }

@@ -67,8 +67,7 @@ impl Encoder {
         let names = &self.0.outputs;
         let means = rows(outputs, &names.mean, batch.len() * dimension)?;
         let norms = rows(outputs, &names.norm, batch.len())?;
-        let variances =
-            names.variance.as_ref().map(|name| rows(outputs, name, batch.len() * dimension)).transpose()?;
+        let variances = names.variance.as_ref().map(|name| rows(outputs, name, batch.len() * dimension)).transpose()?;
         for (row, &position) in batch.iter().enumerate() {
             let (from, to) = (row * dimension..(row + 1) * dimension, position * dimension..(position + 1) * dimension);
             let (mean, variance) = (&means[from.clone()], variances.map(|variances| &variances[from]));

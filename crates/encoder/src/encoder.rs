@@ -115,6 +115,16 @@ impl Encoder {
         &self.0.description.fingerprint
     }
 
+    /// The fingerprint together with the posterior: encoders of one identity give the same Gaussians.
+    pub fn identity(&self) -> &str {
+        &self.0.description.identity
+    }
+
+    /// Where the model's files lie: the folder of its `tokenizer.json`.
+    pub fn directory(&self) -> &Path {
+        self.0.source.tokenizer.parent().unwrap_or(Path::new("."))
+    }
+
     /// The names of the prompts.
     pub fn prompts(&self) -> impl Iterator<Item = &str> {
         self.0.settings.prompts.keys().map(String::as_str)
@@ -151,9 +161,9 @@ impl Encoder {
     /// # Errors
     /// [`ErrorCode::NotFitted`] without a posterior, [`ErrorCode::InvalidArgument`] where a variance is 0.
     pub fn precision_moments(&self) -> Result<Moments> {
-        self.moments()?.1.ok_or_else(|| {
-            Error::invalid("Σ 1/v has no value: a text of the posterior's sample has a variance of 0")
-        })
+        self.moments()?
+            .1
+            .ok_or_else(|| Error::invalid("Σ 1/v has no value: a text of the posterior's sample has a variance of 0"))
     }
 
     fn moments(&self) -> Result<(Moments, Option<Moments>)> {
@@ -195,17 +205,13 @@ impl Parts {
         if let Some(posterior) = &options.posterior {
             check_posterior(posterior, &tail, &fingerprint)?;
         }
+        let posterior = options.posterior.as_deref().map(baking::baked_posterior);
+        let description = Description::of(&tail, fingerprint, posterior.as_ref());
         let baked = graph.bake(
             &tail,
-            &Bake {
-                pooling: settings.pooling,
-                normalize: settings.normalize,
-                posterior: options.posterior.as_deref().map(baking::baked_posterior),
-                metadata: Vec::new(),
-            },
+            &Bake { pooling: settings.pooling, normalize: settings.normalize, posterior, metadata: Vec::new() },
         )?;
         let outputs = OutputNames { mean: baked.mean, variance: baked.variance, norm: baked.norm };
-        let description = Description::of(&tail, fingerprint);
         Ok(Self { settings, tokenizer, description, outputs, bytes: Some(baked.bytes) })
     }
 

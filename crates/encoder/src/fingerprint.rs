@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result};
-use uec_onnx::{Graph, Override};
+use uec_onnx::{BakedPosterior, Graph, Override};
 
 use crate::options::pooling_name;
 use crate::settings::Settings;
@@ -33,6 +33,16 @@ pub(crate) fn of(graph: &Graph, tokenizer: &Path, settings: &Settings, tail: &Ov
         }
     }
     Ok(fingerprint.finish())
+}
+
+/// The fingerprint of an encoder together with its posterior: equal ones give equal Gaussians.
+pub(crate) fn with_posterior(encoder: &str, posterior: &BakedPosterior) -> String {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.bytes("encoder", encoder.as_bytes());
+    fingerprint.bytes("tail", format!("{:?}", posterior.kind).as_bytes());
+    let variance: Vec<u8> = posterior.variance.iter().flat_map(|v| v.to_le_bytes()).collect();
+    fingerprint.bytes("variance", &variance);
+    fingerprint.finish()
 }
 
 /// The plain SHA-256 of a file, 64 hexadecimal digits.

@@ -74,7 +74,10 @@ impl FitOptions {
             return Err(Error::invalid("batchSize must be at least 2: a pair is told from the others of its batch"));
         }
         if !(0.0..1.0).contains(&self.word_dropout) {
-            return Err(Error::invalid(format!("wordDropout must be at least 0 and below 1, got {}", self.word_dropout)));
+            return Err(Error::invalid(format!(
+                "wordDropout must be at least 0 and below 1, got {}",
+                self.word_dropout
+            )));
         }
         Ok(())
     }
@@ -114,8 +117,7 @@ impl Fitter {
         let tapped = graph.tapped(&tail)?;
         let folder = external_folder(&graph)?;
         let padding = inner.settings.pad_id.unwrap_or(0);
-        let session =
-            TokenSession::open(inner.runtime, &tapped.bytes, folder.as_deref(), inner.threads, padding)?;
+        let session = TokenSession::open(inner.runtime, &tapped.bytes, folder.as_deref(), inner.threads, padding)?;
         let taps = Taps::new(session, &tapped, &tail, inner.settings.pooling);
         let sample = TraceSample::new(&head, options.tail);
         Ok(Self {

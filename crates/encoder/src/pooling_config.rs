@@ -57,7 +57,10 @@ mod tests {
 
     #[test]
     fn both_spellings_name_the_same_modes() {
-        assert_eq!(parse(&json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false})), Ok(Pooling::Mean));
+        assert_eq!(
+            parse(&json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false})),
+            Ok(Pooling::Mean)
+        );
         assert_eq!(parse(&json!({"pooling_mode": "mean"})), Ok(Pooling::Mean));
         assert_eq!(parse(&json!({"pooling_mode_cls_token": true})), Ok(Pooling::Cls));
         assert_eq!(parse(&json!({"pooling_mode": ["cls"]})), Ok(Pooling::Cls));

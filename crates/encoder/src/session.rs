@@ -154,7 +154,9 @@ fn role(name: &str, kind: &ValueType) -> Result<Input> {
     };
     match kind {
         ValueType::Tensor { ty: TensorElementType::Int64, .. } => Ok(Input { name: name.to_owned(), role, wide: true }),
-        ValueType::Tensor { ty: TensorElementType::Int32, .. } => Ok(Input { name: name.to_owned(), role, wide: false }),
+        ValueType::Tensor { ty: TensorElementType::Int32, .. } => {
+            Ok(Input { name: name.to_owned(), role, wide: false })
+        }
         other => Err(unsupported(format!("the input {name} is {other}; int64 or int32 is fed"))),
     }
 }

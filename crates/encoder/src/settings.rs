@@ -121,7 +121,9 @@ impl Settings {
         self.prompts.get(name).map(String::as_str).ok_or_else(|| {
             let known: Vec<String> = self.prompts.keys().map(|name| format!("'{name}'")).collect();
             let known = if known.is_empty() { "no prompts".to_owned() } else { known.join(", ") };
-            Error::invalid(format!("unknown prompt '{name}': this encoder has {known}; add it with the option `prompts`"))
+            Error::invalid(format!(
+                "unknown prompt '{name}': this encoder has {known}; add it with the option `prompts`"
+            ))
         })
     }
 }
@@ -141,7 +143,9 @@ pub(crate) fn entry<T: std::str::FromStr>(metadata: &BTreeMap<String, String>, k
 fn damaged(key: &str) -> Error {
     Error::new(
         ErrorCode::ModelInvalid,
-        format!("the file says that it is a baked encoder, but its metadata entry {key} is missing or damaged; bake it again"),
+        format!(
+            "the file says that it is a baked encoder, but its metadata entry {key} is missing or damaged; bake it again"
+        ),
     )
 }
 

@@ -75,13 +75,7 @@ impl Taps {
     }
 
     /// Copies the unpadded rows of one run, whose padding is on the right.
-    fn gather(
-        &self,
-        outputs: &Outputs<'_>,
-        batch: &[usize],
-        lengths: &[usize],
-        tapped: &mut [Tapped],
-    ) -> Result<()> {
+    fn gather(&self, outputs: &Outputs<'_>, batch: &[usize], lengths: &[usize], tapped: &mut [Tapped]) -> Result<()> {
         let width = batch.iter().map(|&position| lengths[position]).max().unwrap_or(0);
         let a = tensor(outputs, &self.activations, [batch.len(), width, self.features])?;
         let u = tensor(outputs, &self.preactivations, [batch.len(), width, self.dimension])?;

@@ -1,6 +1,8 @@
 //! Text → token ids, with the counts from which the uncertainty "tokens per word" is made.
 //!
-//!     tokens per word = (tokens + 4·unknown tokens) / max(1, words)      (findings: calibrated coefficients)
+//! ```text
+//! tokens per word = (tokens + 4·unknown tokens) / max(1, words)
+//! ```
 //!
 //! Tokens are counted without the special ones; words by the word boundaries of Unicode (UAX #29); both over the span of
 //! the text that survived truncation. Truncation is ours: the limits and the padding written in `tokenizer.json` are those
@@ -10,8 +12,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tokenizers::{PostProcessor, Tokenizer};
-use unicode_segmentation::UnicodeSegmentation;
 use uec_gaussian::{Error, ErrorCode, Result};
+use unicode_segmentation::UnicodeSegmentation;
 
 /// What an unknown token weighs in tokens per word, beyond being a token.
 const UNKNOWN_WEIGHT: f32 = 4.0;
@@ -190,8 +192,8 @@ mod tests {
     use super::*;
 
     fn tiny(max_tokens: usize) -> TextTokenizer {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../__test__/fixtures/models/bert-ts17/tokenizer.json");
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/models/bert-ts17/tokenizer.json");
         TextTokenizer::read(&file, max_tokens, false).unwrap()
     }
 
@@ -249,8 +251,8 @@ mod tests {
 
     #[test]
     fn room_for_special_tokens_alone_is_refused() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../__test__/fixtures/models/bert-ts17/tokenizer.json");
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/models/bert-ts17/tokenizer.json");
         assert_eq!(TextTokenizer::read(&file, 2, false).err().unwrap().code, ErrorCode::InvalidArgument);
     }
 
