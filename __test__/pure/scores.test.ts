@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { inverseSum, rowSum } from '../../src/pure/lanes.ts'
+import { inverseSum, laneSum } from '../../src/pure/lanes.ts'
 import { type Moments, moments, pairScore } from '../../src/pure/scores.ts'
 import type { Score } from '../../src/scores.ts'
 
@@ -69,7 +69,7 @@ describe('canonical sums', () => {
       for (const [name, [term, finish]] of Object.entries(TERMS)) {
         expect(score(name as Score)).toBe(finish(literal(terms(term))))
       }
-      expect(rowSum(candidates.variance, dimension, dimension)).toBe(literal(terms((_a, _v, _b, w) => w)))
+      expect(laneSum(candidates.variance, dimension, dimension)).toBe(literal(terms((_a, _v, _b, w) => w)))
       expect(inverseSum(candidates.variance, dimension, dimension)).toBe(
         literal(terms((_a, _v, _b, w) => 1 / w)),
       )

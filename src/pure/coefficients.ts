@@ -12,7 +12,7 @@
 
 import type { Rows } from '../backend.ts'
 import type { CoefficientPlan } from '../coefficients.ts'
-import { inverseSum, rowSum } from './lanes.ts'
+import { inverseSum, laneSum } from './lanes.ts'
 
 /** Writes π of one row into `out[k]`; all 0 where no member is valid or has weight. */
 export function coefficientsOf(
@@ -37,7 +37,7 @@ function weightsOf(
   valid: readonly number[],
 ): number[] {
   const trace = (k: number) =>
-    rowSum(members[k]!.variance, row * members[k]!.dimension, members[k]!.dimension)
+    laneSum(members[k]!.variance, row * members[k]!.dimension, members[k]!.dimension)
   const precision = (k: number) =>
     inverseSum(members[k]!.variance, row * members[k]!.dimension, members[k]!.dimension)
   switch (plan.rule) {

@@ -13,8 +13,8 @@ export function total(l: Float64Array): number {
 
 const lanes = new Float64Array(LANES)
 
-/** Σ_d x_d of one row, such as a trace. */
-export function rowSum(x: Float32Array, start: number, dimension: number): number {
+/** Σ_d x_d of D numbers, such as a trace. */
+export function laneSum(x: Float32Array | Float64Array, start: number, dimension: number): number {
   const end = start + dimension
   for (let lane = 0; lane < LANES; lane++) {
     let sum = 0

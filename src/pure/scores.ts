@@ -7,7 +7,8 @@
 
 import type { Rows } from '../backend.ts'
 import type { Score, ScorePlan } from '../scores.ts'
-import { LANES, total } from './lanes.ts'
+import { LANES, laneSum, total } from './lanes.ts'
+import { bhattacharyya, csd, expectedLikelihood, jeffreys, kl, type Terms, wasserstein2 } from './terms.ts'
 
 /** Scores row i of the queries against row j of the candidates. -Infinity where undefined, never NaN. */
 export type PairScore = (queries: Rows, i: number, candidates: Rows, j: number) => number
@@ -72,81 +73,28 @@ const SCORES: Record<Score, (beta: number) => PairScore> = {
     return fold(pair.similarity / Math.sqrt(n), pair.variance / n, beta)
   },
 
-  /** −( ‖a − b‖² + Σ (√v − √w)² ) */
-  wasserstein2: () =>
-    summed((a, v, b, w) => {
-      const t = a - b
-      const s = Math.sqrt(v) - Math.sqrt(w)
-      return t * t + s * s
-    }, negate),
-
-  /** −( ‖a − b‖² + Σ (v + w) ) */
-  csd: () =>
-    summed((a, v, b, w) => {
-      const t = a - b
-      return t * t + (v + w)
-    }, negate),
-
-  /** −½ Σ [ (v + Δ²)/w + (w + Δ²)/v − 2 ],  Δ = a − b */
-  jeffreys: () =>
-    summed((a, v, b, w) => {
-      const t = a - b
-      return v === 0 || w === 0 ? Infinity : (v + t * t) / w + (w + t * t) / v - 2
-    }, negateHalf),
-
-  /** −½ Σ [ log(w/v) + (v + Δ²)/w − 1 ] */
-  kl: () =>
-    summed((a, v, b, w) => {
-      const t = a - b
-      return v === 0 || w === 0 ? Infinity : Math.log(w / v) + (v + t * t) / w - 1
-    }, negateHalf),
-
-  /** −Σ [ Δ²/(4(v + w)) + ½ log((v + w)/(2√(v w))) ] */
-  bhattacharyya: () =>
-    summed((a, v, b, w) => {
-      const t = a - b
-      if (v === 0 || w === 0) return Infinity
-      return (t * t) / (4 * (v + w)) + 0.5 * Math.log((v + w) / (2 * (Math.sqrt(v) * Math.sqrt(w))))
-    }, negate),
-
-  /** −½ Σ [ Δ²/(v + w) + log(v + w) ] − (D/2) log 2π */
+  wasserstein2: () => summed(wasserstein2, (sum) => -sum),
+  csd: () => summed(csd, (sum) => -sum),
+  jeffreys: () => summed(jeffreys, (sum) => -0.5 * sum),
+  kl: () => summed(kl, (sum) => -0.5 * sum),
+  bhattacharyya: () => summed(bhattacharyya, (sum) => -sum),
   'expected-likelihood': () =>
-    summed(
-      (a, v, b, w) => {
-        const t = a - b
-        return v + w === 0 ? Infinity : (t * t) / (v + w) + Math.log(v + w)
-      },
-      (sum, dimension) => -0.5 * sum - (dimension / 2) * Math.log(2 * Math.PI),
-    ),
+    summed(expectedLikelihood, (sum, dimension) => -0.5 * sum - (dimension / 2) * Math.log(2 * Math.PI)),
 }
-
-const negate = (sum: number) => -sum
-const negateHalf = (sum: number) => -0.5 * sum
 
 /** mean / sqrt(1 + (π/8) β variance): the probit approximation. */
 function fold(mean: number, variance: number, beta: number): number {
   return mean / Math.sqrt(1 + (Math.PI / 8) * beta * variance)
 }
 
-/** finish(Σ_d term(a, v, b, w)). An infinite term (a zero variance under a logarithm) makes the score -Infinity. */
-function summed(
-  term: (a: number, v: number, b: number, w: number) => number,
-  finish: (sum: number, dimension: number) => number,
-): PairScore {
-  const lanes = new Float64Array(LANES)
+/** finish(Σ_d term_d). An infinite term (a zero variance under a logarithm) makes the score -Infinity. */
+function summed(terms: Terms, finish: (sum: number, dimension: number) => number): PairScore {
+  let buffer = new Float64Array(0)
   return (queries, i, candidates, j) => {
-    const { mean: a, variance: v, dimension } = queries
-    const { mean: b, variance: w } = candidates
-    const end = (i + 1) * dimension
-    const shift = (j - i) * dimension
-    for (let lane = 0; lane < LANES; lane++) {
-      let sum = 0
-      for (let d = i * dimension + lane; d < end; d += LANES) {
-        sum += term(a[d]!, v[d]!, b[d + shift]!, w[d + shift]!)
-      }
-      lanes[lane] = sum
-    }
-    return finish(total(lanes), dimension)
+    const { dimension } = queries
+    if (buffer.length !== dimension) buffer = new Float64Array(dimension)
+    terms(queries, i * dimension, candidates, j * dimension, buffer)
+    return finish(laneSum(buffer, 0, dimension), dimension)
   }
 }
 
