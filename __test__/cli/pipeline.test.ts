@@ -11,9 +11,11 @@ import { temporaryFolder } from './temporary.ts'
 const MODEL = tiny('bert-ts17')
 const OTHER = tiny('bert-cls')
 
-const sentences = Array.from(
-  { length: 64 },
-  (_, i) => `the ${['cat', 'dog', 'bird', 'fish'][i % 4]} number ${i} sat on mat ${(i * 7) % 64}`,
+// Words that the miniature vocabulary holds whole, so that no two sentences are the same tokens.
+const WHO = ['man', 'woman', 'boy', 'girl', 'cat', 'dog', 'horse', 'monkey']
+const WHAT = ['guitar', 'piano', 'ball', 'bread', 'flute', 'onion', 'potato', 'rope']
+const sentences = WHO.flatMap((who, i) =>
+  WHAT.map((what) => `the ${who} with the ${what} and the ${WHAT[i]}`),
 )
 
 function workspace() {
@@ -22,7 +24,9 @@ function workspace() {
   writeFileSync(
     join(cwd, 'pairs.jsonl'),
     sentences
-      .map((text, i) => JSON.stringify({ query: text, positive: `${text} and slept ${i}` }))
+      .map((text, i) =>
+        JSON.stringify({ query: text, positive: `someone is ${WHAT[i % 8]} playing: ${text}` }),
+      )
       .join('\n'),
   )
   const run = async (...args: string[]) => {

@@ -15,17 +15,19 @@ export interface Item {
   text: string
 }
 
-/** Measures of every query, in the order of the items. */
-export interface Measures {
-  ndcg: Float64Array
-  recall: Float64Array
+/** One system with the measures of every query, in the order of the items. Plain data. */
+export interface Measured {
+  name: string
+  reference: boolean
+  ndcg: number[]
+  recall: number[]
 }
 
 export async function evaluate(
-  { gaussians, score }: System,
+  { name, reference = false, gaussians, score }: System,
   items: readonly Item[],
   signal: AbortSignal,
-): Promise<Measures> {
+): Promise<Measured> {
   using index = new GaussianIndex({ dimension: gaussians.dimension })
   await index.add(
     items.map(({ id }) => id),
@@ -35,7 +37,7 @@ export async function evaluate(
   // eleventh falls away. Either way the ten left are the exact ten best of the others.
   const hits = await index.search(gaussians, { k: DEPTH + 1, score, signal })
   const translations = groupByLine(items)
-  const measures = { ndcg: new Float64Array(items.length), recall: new Float64Array(items.length) }
+  const measured: Measured = { name, reference, ndcg: [], recall: [] }
   items.forEach(({ id, line }, query) => {
     const ranking = hits
       .of(query)
@@ -48,10 +50,10 @@ export async function evaluate(
         .filter((other) => other.id !== id)
         .map((other) => [other.id, 1]),
     )
-    measures.ndcg[query] = ndcg(ranking, judgements, DEPTH)
-    measures.recall[query] = recall(ranking, judgements, DEPTH)
+    measured.ndcg.push(ndcg(ranking, judgements, DEPTH))
+    measured.recall.push(recall(ranking, judgements, DEPTH))
   })
-  return measures
+  return measured
 }
 
 function groupByLine(items: readonly Item[]): Map<number, Item[]> {

@@ -27,7 +27,8 @@ export interface View {
   tokensPerWord: Float32Array
 }
 
-interface Work {
+/** What every step of the demonstration is given. */
+export interface Work {
   cache: Cache
   reporter: Reporter
   signal: AbortSignal

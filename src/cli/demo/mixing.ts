@@ -1,12 +1,11 @@
-/** The temperature and the learned coefficients of the demonstration, from its calibration documents (method §4). */
+/** The temperature and the learned coefficients of the demonstration, from translation pairs (method §4). */
 
 import type { Ensemble } from '../../index.ts'
 import { library } from '../library.ts'
-import type { Reporter } from '../progress.ts'
-import { type Cache, fingerprint } from './cache.ts'
-import type { Expert } from './experts.ts'
+import { fingerprint } from './cache.ts'
+import type { Expert, Work } from './experts.ts'
 import type { Mixing } from './systems.ts'
-import { type Corpus, LANGUAGES, translationPairs } from './texts.ts'
+import { type Corpus, translationPairs } from './texts.ts'
 
 export interface Mixer {
   ensemble: Ensemble
@@ -20,16 +19,14 @@ export async function prepareMixer(
   experts: readonly Expert[],
   corpus: Corpus,
   positions: readonly number[],
-  { cache, reporter, signal }: { cache: Cache; reporter: Reporter; signal: AbortSignal },
+  { cache, reporter, signal }: Work,
 ): Promise<Mixer> {
   const { Ensemble } = await library()
   const encoders = experts.map(({ encoder }) => encoder)
   const pairs = translationPairs(corpus, positions)
-  const texts = LANGUAGES.flatMap((language) => positions.map((i) => corpus.lines[language][i]!))
   const key = fingerprint(
     experts.map((expert) => expert.key),
     pairs,
-    texts,
   )
   const file = cache.path('calibration', key, 'json')
   const stored = await cache.readJson<Mixing>(file)
@@ -46,7 +43,7 @@ export async function prepareMixer(
     `Calibrating on ${pairs.length} translation pairs`,
     async () => {
       const learn = (sources: readonly ('trace' | 'inverse-norm' | 'tokens-per-word')[]) =>
-        ensemble.calibrate({ texts, pairs }, { sources, signal })
+        ensemble.calibrate({ pairs }, { sources, signal })
       const certainty = await learn(['trace', 'inverse-norm'])
       const calibration = await learn(['trace', 'inverse-norm', 'tokens-per-word'])
       return { temperature: ensemble.temperature, calibration: calibration!, certainty: certainty! }

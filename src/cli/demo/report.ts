@@ -79,7 +79,7 @@ function notes({ data, reused, seconds }: Result): string[] {
     'Tokens per word is such a routing feature and no uncertainty, so a row without it stands beside. The reference row is told',
     'the language of every text; a mixture may exceed it, because the experts help each other.',
     reused
-      ? `Posteriors, calibration and embeddings are those of an earlier run (--fresh makes them anew); all else took ${seconds.toFixed(0)} s.`
+      ? `Posteriors, calibration, embeddings and measures that an earlier run made were used again (--fresh makes them anew); this run took ${seconds.toFixed(0)} s.`
       : `Every number was computed in this run from the models and the texts, in ${seconds.toFixed(0)} s.`,
   ]
 }

@@ -1,9 +1,9 @@
 /** What the demonstration found, as numbers: the rows of its table, and what --json prints. */
 import { bootstrapDifference, type Interval, mean } from '../../eval/index.ts'
 import type { PhaseTime } from '../progress.ts'
-import type { Item, Measures } from './evaluate.ts'
+import type { Item, Measured } from './evaluate.ts'
 import type { Example } from './examples.ts'
-import type { Mixing, System } from './systems.ts'
+import type { Mixing } from './systems.ts'
 import { LANGUAGES, type Language } from './texts.ts'
 
 export const RESAMPLES = 2000
@@ -41,21 +41,14 @@ export interface Result {
 }
 
 /** Rows of the table; 'best single' is put behind the singles that it is one of. */
-export function rowsOf(
-  measured: readonly { system: System; measures: Measures }[],
-  items: readonly Item[],
-): Row[] {
+export function rowsOf(measured: readonly Measured[], items: readonly Item[]): Row[] {
   const documents = items.map(({ document }) => document)
-  const uniform = measured.find(({ system }) => system.name === 'uniform average')!.measures
-  const rows = measured.map(({ system, measures }): Row => {
-    const row = {
-      system: system.name,
-      reference: system.reference === true,
-      ndcg: byLanguage(measures.ndcg, items),
-      recall: byLanguage(measures.recall, items),
-    }
-    if (measures === uniform) return row
-    const difference = bootstrapDifference(measures.ndcg, uniform.ndcg, documents, { resamples: RESAMPLES })
+  const uniform = measured.find(({ name }) => name === 'uniform average')!
+  const rows = measured.map((system): Row => {
+    const { name, reference, ndcg, recall } = system
+    const row = { system: name, reference, ndcg: byLanguage(ndcg, items), recall: byLanguage(recall, items) }
+    if (system === uniform) return row
+    const difference = bootstrapDifference(ndcg, uniform.ndcg, documents, { resamples: RESAMPLES })
     return { ...row, difference }
   })
   const singles = rows.slice(0, LANGUAGES.length)
@@ -64,7 +57,7 @@ export function rowsOf(
   return [...singles, named, ...rows.slice(LANGUAGES.length)]
 }
 
-function byLanguage(values: Float64Array, items: readonly Item[]): ByLanguage {
+function byLanguage(values: readonly number[], items: readonly Item[]): ByLanguage {
   const of = (language: Language) => mean(values.filter((_, i) => items[i]!.language === language))
   return { all: mean(values), en: of('en'), de: of('de'), fr: of('fr') }
 }

@@ -6,9 +6,9 @@ import { writeAtomically } from '../output/atomic.ts'
 import { packageManifest } from '../package.ts'
 import type { Reporter } from '../progress.ts'
 import { Cache, fingerprint } from './cache.ts'
-import { evaluate, type Item } from './evaluate.ts'
+import { evaluate, type Item, type Measured } from './evaluate.ts'
 import { exampleItems, runExamples } from './examples.ts'
-import { type Expert, prepareExpert, type View, viewOf } from './experts.ts'
+import { type Expert, prepareExpert, type View, viewOf, type Work } from './experts.ts'
 import { type Mixer, prepareMixer } from './mixing.ts'
 import { EXPERTS } from './models.ts'
 import { type Result, rowsOf } from './result.ts'
@@ -51,23 +51,7 @@ export async function runDemo(corpus: Corpus, split: Split, options: DemoOptions
       )
     const files = await saveForSearch(mixer, views, items, cache, signal)
 
-    const systems = await buildSystems(
-      views,
-      mixer.mixing,
-      items.map(({ language }) => language),
-      signal,
-    )
-    const measured = await reporter.run(
-      `Searching with ${items.length} queries in ${systems.length} ways`,
-      async (phase) => {
-        const results = []
-        for (const system of systems) {
-          results.push({ system, measures: await evaluate(system, items, signal) })
-          phase.update(results.length, systems.length)
-        }
-        return results
-      },
-    )
+    const measured = await compare(views, mixer, items, work)
     using index = await GaussianIndex.open(files.index, { readonly: true })
     const examples = await runExamples(ensemble, index, exampleItems(items), items, signal)
     return {
@@ -98,6 +82,29 @@ export async function runDemo(corpus: Corpus, split: Split, options: DemoOptions
   }
 }
 
+/** Every system measured on every query, or what an earlier run measured with the same experts and texts. */
+async function compare(
+  views: readonly View[],
+  { mixing, key }: Mixer,
+  items: readonly Item[],
+  { cache, reporter, signal }: Work,
+): Promise<Measured[]> {
+  const file = cache.path('measures', fingerprint(key, items), 'json')
+  const stored = await cache.readJson<Measured[]>(file)
+  if (stored) return stored
+  const languages = items.map(({ language }) => language)
+  const systems = await buildSystems(views, mixing, languages, signal)
+  const measured: Measured[] = []
+  await reporter.run(`Searching with ${items.length} queries in ${systems.length} ways`, async (phase) => {
+    for (const system of systems) {
+      measured.push(await evaluate(system, items, signal))
+      phase.update(measured.length, systems.length)
+    }
+  })
+  await cache.writeJson(file, measured)
+  return measured
+}
+
 /** The test sentences, all of one language after all of the other. */
 export function testItems({ lines, documents }: Corpus, positions: readonly number[]): Item[] {
   return LANGUAGES.flatMap((language) =>
@@ -119,10 +126,7 @@ async function saveForSearch(
   cache: Cache,
   signal: AbortSignal,
 ): Promise<{ ensemble: string; index: string; texts: string }> {
-  const suffix = fingerprint(
-    key,
-    items.map(({ id, text }) => [id, text]),
-  )
+  const suffix = fingerprint(key, items)
   const files = {
     ensemble: join(cache.directory, `ensemble-${key}`),
     index: cache.path('corpus', suffix, 'uec'),
