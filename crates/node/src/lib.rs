@@ -1,1 +1,25 @@
-//! placeholder
+//! The N-API binding of uec: converts arguments, schedules work, maps errors; computes nothing.
+//!
+//! Every exported function catches unwinding: a panic in a bare exported function would end the process.
+#![allow(unsafe_code, unreachable_pub)] // what the napi macros generate is unsafe, and what they export need not be reachable
+
+mod capabilities;
+mod encoder;
+mod error;
+mod fit;
+mod index;
+mod job;
+mod posterior;
+mod scoring;
+mod threads;
+mod worker;
+
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+/// Runs once in every environment that loads the addon.
+#[napi(module_exports)]
+pub fn init(_exports: Object<'_>, env: Env) -> Result<()> {
+    job::watch(&env)
+}

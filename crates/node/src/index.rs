@@ -1,0 +1,241 @@
+//! `GaussianIndex` as a native object: searches share it, changes have it alone.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use napi::bindgen_prelude::{Float32Array, Float64Array, Object, Uint32Array};
+use napi::{Env, Result};
+use napi_derive::napi;
+use uec_gaussian::Error;
+use uec_index::{GaussianIndex, SearchOptions};
+
+use crate::error::to_js;
+use crate::job::{Job, promise};
+use crate::scoring::{Batch, NativeRows};
+use crate::threads::{on_pool, on_thread};
+
+#[derive(Clone)]
+struct Shared(Arc<RwLock<GaussianIndex>>);
+
+impl Shared {
+    fn new(index: GaussianIndex) -> Self {
+        Self(Arc::new(RwLock::new(index)))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, GaussianIndex> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, GaussianIndex> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An index in memory.
+#[napi]
+pub struct NativeIndex {
+    shared: Shared,
+}
+
+/// One row.
+#[napi(object, object_from_js = false)]
+pub struct NativeRow {
+    /// D.
+    pub mean: Float32Array,
+    /// D.
+    pub variance: Float32Array,
+}
+
+/// What to search for.
+#[napi(object, object_to_js = false)]
+pub struct NativeSearch {
+    /// Name of the score.
+    pub score: String,
+    /// β.
+    pub beta: f64,
+    /// Hits per query.
+    pub k: u32,
+    /// Smallest score.
+    pub min_score: Option<f64>,
+    /// Only these ids.
+    pub filter: Option<Vec<String>>,
+}
+
+/// The best k rows of each query; unused cells are 0xFFFFFFFF and -Infinity.
+#[napi(object, object_from_js = false)]
+pub struct NativeHits {
+    /// Each id that occurs, once.
+    pub ids: Vec<String>,
+    /// Used cells of each query.
+    pub counts: Uint32Array,
+    /// Into `ids`, queries×k.
+    pub indices: Uint32Array,
+    /// queries×k.
+    pub scores: Float64Array,
+    /// μ_s, queries×k.
+    pub similarities: Float64Array,
+    /// σ_s, queries×k.
+    pub deviations: Float64Array,
+}
+
+#[napi]
+impl NativeIndex {
+    /// An empty index.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, dimension: u32, fingerprint: Option<String>) -> Result<Self> {
+        let index = GaussianIndex::new(dimension as usize, fingerprint).map_err(|error| to_js(env, error))?;
+        Ok(Self { shared: Shared::new(index) })
+    }
+
+    /// Reads a whole file.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeIndex>")]
+    pub fn open<'env>(env: &'env Env, job: &Job, file: String) -> Result<Object<'env>> {
+        promise(
+            env,
+            job,
+            on_thread,
+            move |_| GaussianIndex::open(&PathBuf::from(file)),
+            |_, index| Ok(Self { shared: Shared::new(index) }),
+        )
+    }
+
+    /// D.
+    #[napi(getter, catch_unwind)]
+    pub fn dimension(&self) -> u32 {
+        self.shared.read().dimension() as u32
+    }
+
+    /// Of the ensemble that made the rows.
+    #[napi(getter, catch_unwind)]
+    pub fn fingerprint(&self) -> Option<String> {
+        self.shared.read().fingerprint().map(str::to_owned)
+    }
+
+    /// Rows.
+    #[napi(catch_unwind)]
+    pub fn size(&self) -> u32 {
+        self.shared.read().len() as u32
+    }
+
+    /// Bytes of the rows and ids.
+    #[napi(catch_unwind)]
+    pub fn bytes(&self) -> f64 {
+        self.shared.read().bytes() as f64
+    }
+
+    /// Adds rows or replaces known ones, all or nothing.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn add<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>, rows: NativeRows) -> Result<Object<'env>> {
+        let (shared, batch) = (self.shared.clone(), Batch::from(rows));
+        promise(env, job, on_thread, move |_| shared.write().add(&ids, batch.rows()?), |_, ()| Ok(()))
+    }
+
+    /// Removes rows; how many were there.
+    #[napi(catch_unwind, ts_return_type = "Promise<number>")]
+    pub fn remove<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>) -> Result<Object<'env>> {
+        let shared = self.shared.clone();
+        promise(env, job, on_thread, move |_| Ok(shared.write().remove(&ids)), |_, removed| Ok(removed as u32))
+    }
+
+    /// A copy of one row.
+    #[napi(catch_unwind)]
+    pub fn get(&self, id: String) -> Option<NativeRow> {
+        let index = self.shared.read();
+        let row = index.get(&id)?;
+        Some(NativeRow { mean: row.mean.to_vec().into(), variance: row.variance.to_vec().into() })
+    }
+
+    /// Whether the id is there.
+    #[napi(catch_unwind)]
+    pub fn has(&self, id: String) -> bool {
+        self.shared.read().has(&id)
+    }
+
+    /// All ids by position.
+    #[napi(catch_unwind)]
+    pub fn ids(&self) -> Vec<String> {
+        self.shared.read().ids().iter().map(|id| id.to_string()).collect()
+    }
+
+    /// The exact top k.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeHits>")]
+    pub fn search<'env>(
+        &self,
+        env: &'env Env,
+        job: &Job,
+        queries: NativeRows,
+        search: NativeSearch,
+    ) -> Result<Object<'env>> {
+        let (shared, queries) = (self.shared.clone(), Batch::from(queries));
+        promise(
+            env,
+            job,
+            on_pool,
+            move |job| {
+                let filter = search.filter.map(|ids| ids.into_iter().map(Arc::from).collect::<HashSet<Arc<str>>>());
+                let options = SearchOptions {
+                    score: search.score.parse()?,
+                    beta: search.beta,
+                    k: search.k as usize,
+                    min_score: search.min_score,
+                    filter: filter.as_ref(),
+                };
+                let index = shared.read();
+                let hits = index.search(queries.rows()?, &options, &job.cancel)?;
+                let (ids, indices) = name(&index, &hits.positions);
+                Ok((ids, indices, hits))
+            },
+            |_, (ids, indices, hits)| {
+                Ok(NativeHits {
+                    ids,
+                    counts: hits.counts.into(),
+                    indices: indices.into(),
+                    scores: hits.scores.into(),
+                    similarities: hits.similarities.into(),
+                    deviations: hits.deviations.into(),
+                })
+            },
+        )
+    }
+
+    /// Writes one file, atomically.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn save<'env>(&self, env: &'env Env, job: &Job, file: String) -> Result<Object<'env>> {
+        let shared = self.shared.clone();
+        promise(env, job, on_thread, move |_| shared.read().save(&PathBuf::from(file)), |_, ()| Ok(()))
+    }
+
+    /// Reads and checks every row.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn verify<'env>(&self, env: &'env Env, job: &Job) -> Result<Object<'env>> {
+        let shared = self.shared.clone();
+        promise(env, job, on_thread, move |_| shared.read().verify(), |_, ()| Ok(()))
+    }
+
+    /// Frees the rows.
+    #[napi(catch_unwind)]
+    pub fn dispose(&self, env: Env) -> Result<()> {
+        let empty = GaussianIndex::new(1, None).map_err(|error: Error| to_js(env, error))?;
+        *self.shared.write() = empty;
+        Ok(())
+    }
+}
+
+/// The ids at `positions`, each once, and the positions as indices into them.
+fn name(index: &GaussianIndex, positions: &[u32]) -> (Vec<String>, Vec<u32>) {
+    let mut places = std::collections::HashMap::new();
+    let mut ids = Vec::new();
+    let all = index.ids();
+    let indices = positions
+        .iter()
+        .map(|&position| {
+            let Some(id) = all.get(position as usize) else { return u32::MAX };
+            *places.entry(position).or_insert_with(|| {
+                ids.push(id.to_string());
+                ids.len() as u32 - 1
+            })
+        })
+        .collect();
+    (ids, indices)
+}

@@ -1,0 +1,47 @@
+// The native backend: the addon behind the scores, the convolution and the index.
+import type { Backend, IndexStore, Rows } from './backend.ts'
+import type { CoefficientPlan } from './coefficients.ts'
+import { call, run } from './job.ts'
+import { type Binding, native } from './native.ts'
+
+const rows = ({ mean, variance, dimension }: Rows) => ({ mean, variance, dimension })
+
+const plan = ({ sources, ...rest }: CoefficientPlan) => ({ ...rest, sources: [...sources] })
+
+function store(index: Binding.NativeIndex): IndexStore {
+  return {
+    dimension: index.dimension,
+    fingerprint: index.fingerprint ?? undefined,
+    size: () => index.size(),
+    bytes: () => index.bytes(),
+    add: (ids, batch) => run({}, (job) => index.add(job, [...ids], rows(batch))),
+    remove: (ids) => run({}, (job) => index.remove(job, [...ids])),
+    get: (id) => index.get(id) ?? undefined,
+    has: (id) => index.has(id),
+    ids: () => index.ids(),
+    search: (queries, { filter, ...search }, signal) =>
+      run({ signal }, (job) =>
+        index.search(job, rows(queries), { ...search, ...(filter && { filter: [...filter] }) }),
+      ),
+    save: (file) => run({}, (job) => index.save(job, file)),
+    verify: () => run({}, (job) => index.verify(job)),
+    dispose: () => call(() => index.dispose()),
+  }
+}
+
+/** The addon as a backend. Throws ERR_NATIVE_NOT_FOUND on a platform without one. */
+export function nativeBackend(): Backend {
+  const binding = native()
+  return {
+    name: 'native',
+    pairwise: (queries, candidates, { score, beta }, signal) =>
+      run({ signal }, (job) => binding.pairwise(job, rows(queries), rows(candidates), score, beta)),
+    allPairs: (queries, candidates, { score, beta }, signal) =>
+      run({ signal }, (job) => binding.allPairs(job, rows(queries), rows(candidates), score, beta)),
+    convolve: (members, coefficients, normalize, signal) =>
+      run({ signal }, (job) => binding.convolve(job, members.map(rows), plan(coefficients), normalize)),
+    createIndex: (dimension, fingerprint) =>
+      store(call(() => new binding.NativeIndex(dimension, fingerprint))),
+    openIndex: async (file) => store(await run({}, (job) => binding.NativeIndex.open(job, file))),
+  }
+}

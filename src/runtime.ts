@@ -1,0 +1,85 @@
+// Process-wide settings: compute threads and where the ONNX Runtime library is.
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { invalid } from './errors.ts'
+import { call } from './job.ts'
+import { native, optionalNative } from './native.ts'
+import { checkOptions, integer, text } from './options.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+let configured: string | undefined
+
+/** Sets the compute threads and the path of the ONNX Runtime library, before first use. */
+export function configure(options: { threads?: number; runtime?: string }): void {
+  checkOptions('configure', options, ['threads', 'runtime'])
+  const { threads, runtime } = options
+  if (runtime !== undefined) text('runtime', runtime)
+  if (threads !== undefined) {
+    if (integer('threads', threads, 1) > 1024) throw invalid(`threads must be at most 1024, not ${threads}`)
+    call(() => native().setThreads(threads))
+  }
+  if (runtime !== undefined) configured = runtime
+}
+
+export interface Capabilities {
+  version: string
+  /** Whether the addon computes; false where no binary fits and plain TypeScript does. */
+  native: boolean
+  /** CPU features that this machine offers to the kernels. */
+  simd: readonly string[]
+  threads: number
+  /** Path and version of the ONNX Runtime library, once it is loaded. */
+  runtime?: string
+}
+
+/** What computes here. */
+export function capabilities(): Capabilities {
+  const binding = optionalNative()
+  if (!binding) return { version, native: false, simd: [], threads: 1 }
+  const { simd, threads, runtime } = binding.capabilities()
+  return {
+    version,
+    native: true,
+    simd,
+    threads,
+    ...(runtime !== undefined && { runtime }),
+  }
+}
+
+/** The user's choice of the ONNX Runtime library, and where else it may be: in the application's onnxruntime-node. @internal */
+export function runtimeSearch(path?: string): { runtime?: string; runtimeCandidates: string[] } {
+  const runtime = path ?? configured
+  return { ...(runtime !== undefined && { runtime }), runtimeCandidates: installed() }
+}
+
+function installed(): string[] {
+  return [join(process.cwd(), 'package.json'), import.meta.url].flatMap((from) => {
+    try {
+      const folder = join(
+        dirname(createRequire(from).resolve('onnxruntime-node/package.json')),
+        'bin/napi-v6',
+        process.platform,
+        process.arch,
+      )
+      return library(folder)
+    } catch {
+      return []
+    }
+  })
+}
+
+const LIBRARY: Partial<Record<NodeJS.Platform, RegExp>> = {
+  linux: /^libonnxruntime\.so(\.\d+)*$/,
+  darwin: /^libonnxruntime(\.\d+)*\.dylib$/,
+  win32: /^onnxruntime\.dll$/,
+}
+
+function library(folder: string): string[] {
+  const pattern = LIBRARY[process.platform]
+  if (!pattern || !existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name))
+}
