@@ -10,7 +10,7 @@ const many = `Array.from({ length: 2000 }, (_, i) => 'a sentence that takes a mo
 const start = `
   const { Encoder } = await import(${JSON.stringify(uec)})
   const encoder = await Encoder.load(${JSON.stringify(MINILM)}, { threads: 1 })
-  encoder.embed(${many}).catch(() => {})
+  encoder.embed(${many}).catch(() => {});
 `
 
 function node(script: string) {
