@@ -1,3 +1,4 @@
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -78,6 +79,22 @@ test('the cache forgets when told so, and reports what it reused', async () => {
 
   const third = await Cache.open(directory, { fresh: true })
   expect(third.has(path)).toBe(false)
+})
+
+test('the cache removes old results and nothing that is not its own', async () => {
+  const directory = temporaryFolder()
+  const names = [
+    'measures-0123456789ab.json',
+    'ensemble-0123456789ab',
+    'posterior-en-0123456789ab.safetensors',
+  ]
+  for (const name of [...names, 'thesis.tex', 'corpus-notes.txt']) writeFileSync(join(directory, name), '')
+  const cache = await Cache.open(directory)
+  cache.path('measures', '0123456789ab', 'json')
+  await cache.prune()
+  expect(readdirSync(directory).sort()).toEqual(['corpus-notes.txt', names[0], 'thesis.tex'])
+  await Cache.open(directory, { fresh: true })
+  expect(readdirSync(directory).sort()).toEqual(['corpus-notes.txt', 'thesis.tex'])
 })
 
 function overlap<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): number {

@@ -157,7 +157,7 @@ function render({ models, encoder, problems, ...facts }: Diagnosis): string {
     ['Node', `${facts.node}, ${facts.platform}`],
     ['CPU features', facts.simd.join(', ') || 'none used'],
     ['threads', String(facts.threads)],
-    ['ONNX Runtime', [encoder?.runtime, facts.runtime].filter(Boolean).join(', ') || 'not loaded'],
+    ['runtime', encoder?.runtime ?? facts.runtime ?? 'ONNX Runtime not loaded'],
     ...models.map(({ path, found }): [string, string] => ['model', `${path}${found ? '' : '  MISSING'}`]),
   ]
   if (encoder) {

@@ -1,15 +1,19 @@
 /** Results of earlier runs, in files whose names contain a fingerprint of everything that they depend on. */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAtomically } from '../output/atomic.ts'
 import { packageManifest, packageRoot } from '../package.ts'
+
+/** What a cache names its files; nothing else in its directory is ever removed. */
+const OWN = /^(posterior|calibration|embeddings|ensemble|corpus|measures)(-[a-z]+)?-[0-9a-f]{12}(\.[a-z]+)?$/
 
 export class Cache {
   readonly directory: string
   /** Whether something was found here that an earlier run had made. */
   reused = false
+  readonly #named = new Set<string>()
 
   private constructor(directory: string) {
     this.directory = directory
@@ -17,13 +21,24 @@ export class Cache {
 
   /** `fresh` forgets what was there. */
   static async open(directory: string, { fresh = false } = {}): Promise<Cache> {
-    if (fresh) await rm(directory, { recursive: true, force: true })
     await mkdir(directory, { recursive: true })
-    return new Cache(directory)
+    const cache = new Cache(directory)
+    if (fresh) await cache.prune()
+    return cache
   }
 
-  path(name: string, key: string, extension: string): string {
-    return join(this.directory, `${name}-${key}.${extension}`)
+  /** Where a result is kept; without an extension it is a directory. */
+  path(name: string, key: string, extension?: string): string {
+    const file = extension === undefined ? `${name}-${key}` : `${name}-${key}.${extension}`
+    this.#named.add(file)
+    return join(this.directory, file)
+  }
+
+  /** Removes results of other models, texts or programs: those that nothing has named since the cache was opened. */
+  async prune(): Promise<void> {
+    for (const file of await readdir(this.directory))
+      if (OWN.test(file) && !this.#named.has(file))
+        await rm(join(this.directory, file), { recursive: true, force: true })
   }
 
   /** Whether a file of an earlier run is there. */

@@ -1,5 +1,6 @@
 /** What a person reads: what is compared on what, a few queries with their hits, the table, and how to read it. */
 import Table from 'cli-table3'
+import type { Calibration } from '../../index.ts'
 import { RESAMPLES, type Result, type Row } from './result.ts'
 import { type Corpus, LANGUAGES, type Split } from './texts.ts'
 
@@ -72,9 +73,13 @@ function table(rows: readonly Row[]): string {
   return grid.toString()
 }
 
-function notes({ data, reused, seconds }: Result): string[] {
+function notes({ data, mixing, reused, seconds }: Result): string[] {
+  const chosen = ({ sources, power }: Calibration) =>
+    sources.map((source, j) => `${source} (power ${power[j]!.toFixed(2)})`).join(' and ') ||
+    'none: fixed weights'
   return [
     `${data.corpus} queries over ${data.corpus} texts. en, de, fr: language of the query. Intervals: bootstrap over the ${data.testDocuments} test documents, ${RESAMPLES} draws.`,
+    `Cross-validation chose, calibrated: ${chosen(mixing.calibration)}; without tokens per word: ${chosen(mixing.certainty)}.`,
     'How to read it: much of the gain is routing by language, because an expert is uncertain of languages it was not made for.',
     'Tokens per word is such a routing feature and no uncertainty, so a row without it stands beside. The reference row is told',
     'the language of every text; a mixture may exceed it, because the experts help each other.',

@@ -52,6 +52,7 @@ export async function runDemo(corpus: Corpus, split: Split, options: DemoOptions
     const files = await saveForSearch(mixer, views, items, cache, signal)
 
     const measured = await compare(views, mixer, items, work)
+    await cache.prune()
     using index = await GaussianIndex.open(files.index, { readonly: true })
     const examples = await runExamples(ensemble, index, exampleItems(items), items, signal)
     return {
@@ -128,7 +129,7 @@ async function saveForSearch(
 ): Promise<{ ensemble: string; index: string; texts: string }> {
   const suffix = fingerprint(key, items)
   const files = {
-    ensemble: join(cache.directory, `ensemble-${key}`),
+    ensemble: cache.path('ensemble', key),
     index: cache.path('corpus', suffix, 'uec'),
     texts: cache.path('corpus', suffix, 'jsonl'),
   }
