@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { prepare, root, run } from './prepare.mjs'
 
 prepare()
-if (!process.argv.includes('--no-tests')) run(process.execPath, [join('scripts', 'test.mjs')], { what: 'npm test' })
+if (!process.argv.includes('--no-tests'))
+  run(process.execPath, [join('scripts', 'test.mjs')], { what: 'npm test' })
 
 const step = (name) => console.log(`\n— ${name}`)
 
@@ -18,7 +19,9 @@ run('npx', ['tsc', '-p', 'tsconfig.json'])
 step('clippy')
 run('cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'])
 step('rustdoc')
-run('cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], { env: { RUSTDOCFLAGS: '-D warnings' } })
+run('cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], {
+  env: { RUSTDOCFLAGS: '-D warnings' },
+})
 
 step('generated binding types')
 const generated = ['binding.cjs', 'binding.d.cts'].map((name) => join(root, 'native', name))

@@ -30,7 +30,10 @@ export function run(command, args, { env = {}, what = `${command} ${args.join(' 
 
 /** The first line that a tool prints of its version, or undefined where it is missing. */
 function version(command) {
-  const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8', shell: process.platform === 'win32' })
+  const { status, stdout } = spawnSync(command, ['--version'], {
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
   return status === 0 ? stdout.trim() : undefined
 }
 
@@ -38,16 +41,22 @@ function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   const supported = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22
   if (!supported)
-    fail(`uec needs Node 20.19, 22.12 or newer; this is ${process.version}. Install a newer one from https://nodejs.org.`)
+    fail(
+      `uec needs Node 20.19, 22.12 or newer; this is ${process.version}. Install a newer one from https://nodejs.org.`,
+    )
 }
 
 function checkRust() {
   const cargo = version('cargo')
   if (!cargo || !version('rustc'))
-    fail('uec is built with Rust, and no cargo was found. Install it from https://rustup.rs, open a new terminal and try again.')
+    fail(
+      'uec is built with Rust, and no cargo was found. Install it from https://rustup.rs, open a new terminal and try again.',
+    )
   const [major, minor] = cargo.split(' ')[1].split('.').map(Number)
   if (major < RUST[0] || (major === RUST[0] && minor < RUST[1]))
-    fail(`uec needs Rust ${RUST.join('.')} or newer; this is ${cargo}. Run \`rustup update stable\` and try again.`)
+    fail(
+      `uec needs Rust ${RUST.join('.')} or newer; this is ${cargo}. Run \`rustup update stable\` and try again.`,
+    )
 }
 
 function newest(path, keep = () => true) {
@@ -72,7 +81,9 @@ function installDependencies() {
 /** Where the built addon of this platform lies, if it does. */
 export function addon() {
   const folder = join(root, 'native')
-  const name = readdirSync(folder).find((file) => file.endsWith('.node') && file.includes(`${process.platform}-${process.arch}`))
+  const name = readdirSync(folder).find(
+    (file) => file.endsWith('.node') && file.includes(`${process.platform}-${process.arch}`),
+  )
   return name && join(folder, name)
 }
 

@@ -4,8 +4,12 @@ import { join } from 'node:path'
 import { prepare, root } from './prepare.mjs'
 
 prepare()
-const { status, signal } = spawnSync(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const { status, signal } = spawnSync(
+  process.execPath,
+  [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
 process.exit(signal ? 130 : status)

@@ -25,12 +25,14 @@ function capture(command, args, env = {}) {
   })
 }
 
-const sum = (text, pattern) => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0)
+const sum = (text, pattern) =>
+  [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0)
 
 /** A test that cannot run here prints `skipped: <name> (<why>)` and returns; cargo knows no such outcome. */
 function countRust({ status, output }) {
   const skipped = [...output.matchAll(/^skipped: .+$/gm)].length + sum(output, /; (\d+) ignored;/g)
-  const passed = sum(output, /^test result: .*?(\d+) passed/gm) - [...output.matchAll(/^skipped: .+$/gm)].length
+  const passed =
+    sum(output, /^test result: .*?(\d+) passed/gm) - [...output.matchAll(/^skipped: .+$/gm)].length
   const failed = sum(output, /^test result: .*?(\d+) failed/gm)
   return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped }
 }
@@ -40,13 +42,24 @@ function countVitest({ status, output }) {
   const line = output.replace(/\u001b\[[0-9;]*m/g, '').match(/^\s*Tests\s+(.*)$/m)?.[1] ?? ''
   const count = (word) => Number(line.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0)
   const failed = count('failed')
-  return { passed: count('passed'), failed: status !== 0 && failed === 0 ? 1 : failed, skipped: count('skipped') }
+  return {
+    passed: count('passed'),
+    failed: status !== 0 && failed === 0 ? 1 : failed,
+    skipped: count('skipped'),
+  }
 }
 
 const long = process.argv.includes('--long')
 prepare()
-const rust = await capture('cargo', ['test', '--workspace', '--no-fail-fast', '--', '--show-output'], long ? { UEC_LONG: '1' } : {})
-const typescript = await capture('npx', ['vitest', 'run'], { NO_COLOR: '1', ...(long ? { UEC_LONG: '1' } : {}) })
+const rust = await capture(
+  'cargo',
+  ['test', '--workspace', '--no-fail-fast', '--', '--show-output'],
+  long ? { UEC_LONG: '1' } : {},
+)
+const typescript = await capture('npx', ['vitest', 'run'], {
+  NO_COLOR: '1',
+  ...(long ? { UEC_LONG: '1' } : {}),
+})
 const counts = [countRust(rust), countVitest(typescript)]
 const total = (key) => counts.reduce((all, part) => all + part[key], 0)
 for (const [name, part] of [

@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { root } from './paths.ts'
+
+it('has an example that runs as it stands', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const code = readme.match(/```js\n([\s\S]*?)```/)?.[1]
+  expect(code).toBeDefined()
+  await mkdir(join(root, '.uec'), { recursive: true })
+  const folder = await mkdtemp(join(root, '.uec', 'readme-'))
+  try {
+    const file = join(folder, 'example.mjs')
+    await writeFile(file, code!)
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: root, encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.indexOf('river')).toBeGreaterThan(0)
+    expect(stdout.indexOf('river')).toBeLessThan(stdout.indexOf('court'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
