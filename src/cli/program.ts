@@ -8,13 +8,8 @@ import { embedCommand } from './commands/embed.ts'
 import { fitCommand } from './commands/fit.ts'
 import { indexCommand } from './commands/index.ts'
 import { searchCommand } from './commands/search.ts'
+import type { Context } from './context.ts'
 import { packageManifest } from './package.ts'
-
-/** What every command is given. */
-export interface Context {
-  /** Aborts with `Interrupted` on Ctrl-C. */
-  readonly signal: AbortSignal
-}
 
 /** A program that throws CommanderError where commander would end the process. */
 export function createProgram(context: Context): Command {

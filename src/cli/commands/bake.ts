@@ -1,9 +1,9 @@
 /** `uec bake`: an ordinary .onnx that gives mean and variance (method §3). */
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
+import type { Context } from '../context.ts'
 import { library } from '../library.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
-import type { Context } from '../program.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Calibration, Encoder, Ensemble, Pair, UncertaintySource } from '../../index.ts'
+import type { Context } from '../context.ts'
 import { UsageError } from '../exit.ts'
 import type { Format } from '../input/rows.ts'
 import { readPairs, readTexts } from '../input/texts.ts'
@@ -15,7 +16,6 @@ import {
   jsonOption,
   list,
 } from '../options.ts'
-import type { Context } from '../program.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {

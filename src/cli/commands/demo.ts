@@ -1,11 +1,11 @@
 /** `uec demo`: the main job on the embedded encoders, with a comparison. */
 import { join, relative } from 'node:path'
 import { Command } from 'commander'
+import type { Context } from '../context.ts'
 import { introduction, report } from '../demo/report.ts'
 import { readCorpus, split } from '../demo/texts.ts'
 import { jsonOption } from '../options.ts'
 import { packageRoot } from '../package.ts'
-import type { Context } from '../program.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags {

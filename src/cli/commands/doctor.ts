@@ -2,12 +2,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
+import type { Context } from '../context.ts'
 import { EXPERTS } from '../demo/models.ts'
 import { codeOf, describe, EXIT_FAILURE } from '../exit.ts'
 import { library } from '../library.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
 import { packageManifest, packageRoot } from '../package.ts'
-import type { Context } from '../program.ts'
 
 interface Flags extends EncoderFlags {
   model?: string

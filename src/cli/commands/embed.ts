@@ -1,11 +1,11 @@
 /** `uec embed`: Gaussians of texts, into a file (method §3, §5). */
 import { Command } from 'commander'
+import type { Context } from '../context.ts'
 import type { Format } from '../input/rows.ts'
 import { chunks, readTexts } from '../input/texts.ts'
 import { openModel } from '../model.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, formatOption, jsonOption } from '../options.ts'
 import { openSink } from '../output/embeddings.ts'
-import type { Context } from '../program.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {

@@ -1,6 +1,7 @@
 /** `uec fit`: a posterior over the last layer of an encoder, from texts or pairs (method §2). */
 import { Command, Option } from 'commander'
 import type { FitOptions, Posterior } from '../../index.ts'
+import type { Context } from '../context.ts'
 import type { Format } from '../input/rows.ts'
 import { readPairsOrTexts } from '../input/texts.ts'
 import { library } from '../library.ts'
@@ -17,7 +18,6 @@ import {
   positive,
   wordOr,
 } from '../options.ts'
-import type { Context } from '../program.ts'
 import { Reporter } from '../progress.ts'
 
 type Flags = EncoderFlags &

@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { GaussianIndex } from '../../index.ts'
+import type { Context } from '../context.ts'
 import { InputError } from '../exit.ts'
 import type { Format } from '../input/rows.ts'
 import { chunks, readTexts, type Text } from '../input/texts.ts'
 import { library } from '../library.ts'
 import { type Model, openModel } from '../model.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, formatOption, jsonOption } from '../options.ts'
-import type { Context } from '../program.ts'
 import { type Phase, Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {

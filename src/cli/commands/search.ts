@@ -2,6 +2,7 @@
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import type { Hit, SearchOptions } from '../../index.ts'
+import type { Context } from '../context.ts'
 import { UsageError } from '../exit.ts'
 import type { Format } from '../input/rows.ts'
 import { readTexts } from '../input/texts.ts'
@@ -18,7 +19,6 @@ import {
   notNegative,
   number,
 } from '../options.ts'
-import type { Context } from '../program.ts'
 
 interface Flags extends EncoderFlags, Pick<SearchOptions, 'k' | 'score' | 'beta' | 'minScore'> {
   posterior?: string
