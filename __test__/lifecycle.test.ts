@@ -61,6 +61,19 @@ describe('the process', () => {
     expect(node(script)).toMatchObject({ status: 0, signal: null, stdout: 'survived\n' })
   })
 
+  it('goes on in the main thread when a worker ends', () => {
+    const worker = `data:text/javascript,${encodeURIComponent(`await import(${JSON.stringify(uec)})`)}`
+    const script = `
+      import { Worker } from 'node:worker_threads'
+      const { Encoder } = await import(${JSON.stringify(uec)})
+      const encoder = await Encoder.load(${JSON.stringify(MINILM)}, { threads: 1 })
+      const running = encoder.embed(${many}.slice(0, 100))
+      await new Promise((resolve) => new Worker(new URL(${JSON.stringify(worker)})).once('exit', resolve))
+      console.log((await running).length)
+    `
+    expect(node(script)).toEqual({ status: 0, signal: null, stdout: '100\n', stderr: '' })
+  })
+
   it('ends by itself when nothing is left to do', () => {
     const script = `
       const { Encoder, GaussianIndex } = await import(${JSON.stringify(uec)})

@@ -1,5 +1,6 @@
 // The addon, loaded once. Where no binary fits this platform, `native()` says so and scoring and search fall back to uec/pure.
 import { createRequire } from 'node:module'
+import { isMainThread } from 'node:worker_threads'
 import type * as Binding from '../native/binding.cjs'
 import { UecError } from './errors.ts'
 
@@ -13,8 +14,9 @@ function load(): typeof Binding | undefined {
   try {
     loaded = createRequire(import.meta.url)('../native/binding.cjs') as typeof Binding
     const binding = loaded
-    // A thread that still computes while the process tears ONNX Runtime down is undefined behaviour.
-    process.once('exit', () => binding.drainJobs(2000))
+    // A thread that still computes while the process tears ONNX Runtime down is undefined behaviour. The jobs of a
+    // worker end with it, by themselves; the others must not.
+    if (isMainThread) process.once('exit', () => binding.drainJobs(2000))
   } catch (error) {
     failure = error
   }
