@@ -34,7 +34,7 @@ if (generated.some((file, i) => readFileSync(file, 'utf8') !== before[i])) {
 
 step('licences, bans and sources of dependencies')
 if (spawnSync('cargo', ['deny', '--version'], { cwd: root }).status === 0)
-  run('cargo', ['deny', '--offline', 'check', 'licenses', 'bans', 'sources'])
+  run('cargo', ['deny', 'check', 'licenses', 'bans', 'sources'])
 else if (process.env.CI) run('cargo', ['deny', '--version'], { what: 'cargo-deny' })
 else console.log('skipped: cargo-deny is not installed (cargo install cargo-deny --locked)')
 
