@@ -1,6 +1,7 @@
 //! Writing an encoder as one ordinary `.onnx` file, and what such a file says about itself (metadata keys `uec.*`).
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use uec_gaussian::{Error, ErrorCode, Result};
@@ -10,7 +11,7 @@ use uec_onnx::{Bake, BakedInfo, BakedPosterior, Graph, NormKind, Tail, TailKind}
 use crate::encoder::{Encoder, check_posterior, not_fitted};
 use crate::fingerprint;
 use crate::settings::entry;
-use crate::{Phase, Progress, atomic_write};
+use crate::{Phase, Progress};
 
 /// The newest layout of outputs and metadata that this code reads.
 const VERSION: u32 = 1;
@@ -165,7 +166,8 @@ impl Encoder {
         metadata.push((IDENTITY.to_owned(), fingerprint::with_posterior(self.fingerprint(), &baked)));
         let (pooling, normalize) = (inner.settings.pooling, inner.settings.normalize);
         let bake = Bake { pooling, normalize, posterior: Some(baked), metadata };
-        atomic_write::write(file, &[&graph.bake(&tail, &bake)?.bytes])
+        let baked = graph.bake(&tail, &bake)?;
+        uec_files::replace(file, |out| out.write_all(&baked.bytes))
     }
 
     /// The tail of the model read again, which must still be the one that was loaded.
@@ -191,7 +193,7 @@ impl Encoder {
         if !self.fitted() {
             return Err(not_fitted("there is nothing to bake"));
         }
-        atomic_write::write(file, &[graph.bytes()])
+        uec_files::replace(file, |out| out.write_all(graph.bytes()))
     }
 }
 

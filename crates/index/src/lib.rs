@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod atomic_file;
 mod gaussian_index;
 mod search;
 mod snapshot;

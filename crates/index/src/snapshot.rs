@@ -11,7 +11,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result, Rows};
 
-use crate::{GaussianIndex, atomic_file};
+use crate::GaussianIndex;
 
 const MAGIC: [u8; 8] = *b"UECINDEX";
 const VERSION: u32 = 1;
@@ -121,13 +121,10 @@ impl From<io::Error> for Damage {
 }
 
 impl Damage {
-    fn at(self, path: &Path) -> Error {
-        let path = path.display();
+    fn at(self, file: &Path) -> Error {
+        let path = file.display();
         match self {
-            Self::Read(error) if error.kind() == io::ErrorKind::NotFound => {
-                Error::new(ErrorCode::FileNotFound, format!("there is no index at {path}"))
-            }
-            Self::Read(error) => Error::new(ErrorCode::FileCorrupt, format!("{path} cannot be read: {error}")),
+            Self::Read(error) => uec_files::read_error(file, "index", &error),
             Self::Corrupt(what) => {
                 Error::new(ErrorCode::FileCorrupt, format!("{path} is no sound index: {what}. Restore or rebuild it"))
             }
@@ -146,7 +143,7 @@ impl GaussianIndex {
     /// # Errors
     /// [`ErrorCode::FileWrite`].
     pub fn save(&self, path: &Path) -> Result<()> {
-        atomic_file::replace(path, |file| self.write(file))
+        uec_files::replace(path, |file| self.write(file))
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
@@ -206,11 +203,11 @@ impl GaussianIndex {
     /// [`ErrorCode::FileNotFound`], [`ErrorCode::FileCorrupt`], [`ErrorCode::FileVersion`] for a file of a newer
     /// version, [`ErrorCode::OutOfMemory`].
     pub fn open(path: &Path) -> Result<Self> {
-        Self::read(path).map_err(|damage| damage.at(path))
+        let file = uec_files::open(path, "index")?;
+        Self::read(file).map_err(|damage| damage.at(path))
     }
 
-    fn read(path: &Path) -> Result<Self, Damage> {
-        let file = File::open(path)?;
+    fn read(file: File) -> Result<Self, Damage> {
         let actual = file.metadata()?.len();
         let mut file = BufReader::with_capacity(1 << 16, file);
         let mut bytes = [0; HEADER];

@@ -1,12 +1,11 @@
 //! Reading: nothing in the file is believed before it is checked, and no claimed size is allocated.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Error, Result};
 
 use super::metadata::{Strings, corrupt};
 use super::{CHECKSUM, TENSORS, checksum};
@@ -18,15 +17,9 @@ impl Posterior {
     ///
     /// # Errors
     /// `FileNotFound`; `FileCorrupt` for a file that is cut off, damaged or of another kind; `FileVersion` for one
-    /// written by a newer release.
+    /// written by a newer release; `OutOfMemory`.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| {
-            let code = match error.kind() {
-                io::ErrorKind::NotFound => ErrorCode::FileNotFound,
-                _ => ErrorCode::FileCorrupt,
-            };
-            Error::new(code, format!("cannot read the posterior {}: {error}", path.display()))
-        })?;
+        let bytes = uec_files::read(path, "posterior")?;
         Self::from_bytes(&bytes)
             .map_err(|error| Error::new(error.code, format!("{}: {}", path.display(), error.message)))
     }

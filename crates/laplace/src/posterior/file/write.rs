@@ -1,8 +1,7 @@
 //! Writing: the same posterior gives the same bytes, and a crash leaves the old file or the new one.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::TensorInfo;
@@ -19,7 +18,7 @@ impl Posterior {
     /// `FileWrite` where the folder is missing, full or not writable; an older file then stays as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
         let bytes = self.to_bytes()?;
-        replace(path, &bytes).map_err(|error| write_error(path, &error))
+        uec_files::replace(path, |file| file.write_all(&bytes))
     }
 
     /// The content of the file.
@@ -71,37 +70,4 @@ fn bytes<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
 
 fn floats<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
     bytes(values.map(|value| value.to_le_bytes()))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".uec-posterior-");
-    #[cfg(unix)]
-    {
-        // As any new file; the default of temporary files hides it from other users.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn write_error(path: &Path, error: &io::Error) -> Error {
-    Error::new(
-        ErrorCode::FileWrite,
-        format!(
-            "cannot write the posterior to {}: {error}; check the folder, its space and its rights",
-            path.display()
-        ),
-    )
 }
