@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use uec_gaussian::{Error, ErrorCode, Result};
-use uec_laplace::{Moments, Posterior};
+use uec_gaussian::{Error, ErrorCode, Moments, Result};
+use uec_laplace::Posterior;
 use uec_onnx::{Bake, BakedInfo, BakedPosterior, Graph, NormKind, Tail, TailKind};
 
 use crate::encoder::{Encoder, check_posterior, not_fitted};
@@ -210,7 +210,7 @@ fn check_folder(graph: &Graph, model: &Path, file: &Path) -> Result<()> {
 }
 
 fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
-    let text = |moments: Moments| format!("{} {} {}", moments.n, moments.mean, moments.m2);
+    let text = |moments: Moments| format!("{} {} {}", moments.count, moments.mean, moments.m2);
     let mut entries = vec![
         (TAIL, posterior.tail().as_str().to_owned()),
         (PRIOR, posterior.prior_precision().to_string()),
@@ -225,8 +225,11 @@ fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
 /// Count, mean and sum of squared deviations.
 fn moments(text: &str) -> Option<Moments> {
     let mut words = text.split(' ');
-    let moments =
-        Moments { n: words.next()?.parse().ok()?, mean: words.next()?.parse().ok()?, m2: words.next()?.parse().ok()? };
+    let moments = Moments {
+        count: words.next()?.parse().ok()?,
+        mean: words.next()?.parse().ok()?,
+        m2: words.next()?.parse().ok()?,
+    };
     (words.next().is_none() && moments.mean.is_finite() && moments.m2.is_finite()).then_some(moments)
 }
 
@@ -236,8 +239,8 @@ mod tests {
 
     #[test]
     fn moments_survive_as_text() {
-        let exact = Moments { n: 1024, mean: 1.0 / 3.0, m2: 1e-300 };
-        assert_eq!(moments(&format!("{} {} {}", exact.n, exact.mean, exact.m2)), Some(exact));
+        let exact = Moments { count: 1024, mean: 1.0 / 3.0, m2: 1e-300 };
+        assert_eq!(moments(&format!("{} {} {}", exact.count, exact.mean, exact.m2)), Some(exact));
         assert_eq!(moments("1 2"), None);
         assert_eq!(moments("1 2 NaN"), None);
         assert_eq!(moments("1 2 3 4"), None);

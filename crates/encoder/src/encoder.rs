@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use uec_gaussian::{Error, ErrorCode, Result};
-use uec_laplace::{Moments, Posterior};
+use uec_gaussian::{Error, ErrorCode, Moments, Result};
+use uec_laplace::Posterior;
 use uec_onnx::{Bake, BakedInfo, Graph, Tail};
 
 use crate::baking::{self, Description};

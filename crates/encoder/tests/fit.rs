@@ -171,7 +171,7 @@ fn the_scale_brings_the_mean_trace_of_the_fitting_texts_to_one() {
     let mean = embedded.gaussians.variance.iter().map(|&v| f64::from(v)).sum::<f64>() / texts.len() as f64;
     assert!((mean - 1.0).abs() < 1e-4, "{mean}");
     let moments = fitted.trace_moments().unwrap();
-    assert_eq!(moments.n, texts.len());
+    assert_eq!(moments.count, texts.len());
     assert!((moments.mean - 1.0).abs() < 1e-9);
     assert!(fitted.precision_moments().unwrap().mean > 0.0);
 }

@@ -31,7 +31,7 @@ pub use curvature::{BatchReport, Curvature, CurvatureOptions, Estimator, Sides};
 pub use gradient::token_gradient;
 pub use head::{Forward, Head, Norm, Text};
 pub use pooling::{Pooling, pooling_weights};
-pub use posterior::{Changes, Moments, Posterior, PosteriorOptions, Scale};
+pub use posterior::{Changes, Posterior, PosteriorOptions, Scale};
 pub use prior::{
     MIN_PRIOR_PRECISION, Prior, effective_parameters, log_marginal_likelihood, marglik_precision, relative_precision,
 };

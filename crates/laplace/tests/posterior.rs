@@ -63,7 +63,7 @@ fn scale_trace_makes_the_mean_total_variance_one() {
             // h and μ of the sample, and V·c, are float32.
             assert!((mean - 1.0).abs() < 1e-5, "{tail:?} {normalize}: {mean}");
             let moments = posterior.trace_moments().unwrap();
-            assert_eq!(moments.n, traces.len());
+            assert_eq!(moments.count, traces.len());
             assert!((moments.mean - 1.0).abs() < 1e-12);
             let m2: f64 = traces.iter().map(|t| (t - mean).powi(2)).sum();
             assert!((moments.m2 / m2 - 1.0).abs() < 1e-4);

@@ -283,9 +283,9 @@ pub struct NativeMoments {
     pub m2: f64,
 }
 
-impl From<uec_laplace::Moments> for NativeMoments {
-    fn from(moments: uec_laplace::Moments) -> Self {
-        Self { count: moments.n as f64, mean: moments.mean, m2: moments.m2 }
+impl From<Moments> for NativeMoments {
+    fn from(moments: Moments) -> Self {
+        Self { count: moments.count as f64, mean: moments.mean, m2: moments.m2 }
     }
 }
 

@@ -10,7 +10,6 @@ mod options;
 
 use uec_gaussian::{Error, ErrorCode, Result};
 
-pub use moments::Moments;
 pub use options::{Changes, PosteriorOptions, Scale};
 
 use crate::curvature::{Curvature, CurvatureOptions};

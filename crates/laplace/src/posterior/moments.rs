@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-use uec_gaussian::{Error, Result};
+use uec_gaussian::{Error, Moments, Result};
 
 use super::Posterior;
 use crate::sample::Sampled;
@@ -11,26 +11,6 @@ use crate::variance::{TailKind, normalized_trace, normalized_variance};
 
 /// Texts per matrix product; a constant, so that the result does not depend on the number of threads.
 const TEXTS: usize = 32;
-
-/// Count, mean and sum of squared deviations: the moments of several encoders can be pooled exactly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moments {
-    /// The number of values.
-    pub n: usize,
-    /// Their mean; 0 for none.
-    pub mean: f64,
-    /// Σ (x − mean)².
-    pub m2: f64,
-}
-
-impl Moments {
-    /// The moments of these values.
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len();
-        let mean = values.iter().sum::<f64>() / n.max(1) as f64;
-        Self { n, mean, m2: values.iter().map(|x| (x - mean).powi(2)).sum() }
-    }
-}
 
 impl Posterior {
     /// Moments of the trace of the final variance (with c) over the stored sample, at the present λ.
