@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { ReadWriteLock } from '../src/read-write-lock.ts'
 
@@ -28,4 +30,15 @@ test('failed work does not stop what comes after it', async () => {
   const next = lock.read(async () => 1)
   await expect(failed).rejects.toThrow('no')
   expect(await next).toBe(1)
+})
+
+test('results are not kept', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const lock = new ReadWriteLock()
+  const results: WeakRef<object>[] = []
+  for (let i = 0; i < 5; i++) results.push(new WeakRef(await lock.read(async () => ({ i }))))
+  await new Promise((resolve) => setTimeout(resolve))
+  collectGarbage()
+  expect(results.map((result) => result.deref())).toEqual(Array(5).fill(undefined))
 })

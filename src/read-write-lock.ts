@@ -7,13 +7,18 @@ export class ReadWriteLock {
 
   read<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#lastWrite.then(work)
-    this.#everything = Promise.allSettled([this.#everything, run])
+    this.#everything = settled(this.#everything, run)
     return run
   }
 
   write<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#everything.then(work)
-    this.#lastWrite = this.#everything = Promise.allSettled([run])
+    this.#lastWrite = this.#everything = settled(run)
     return run
   }
+}
+
+/** Resolves with nothing, so that no result outlives its caller's interest. */
+async function settled(...work: Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work)
 }
