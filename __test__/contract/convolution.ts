@@ -143,7 +143,7 @@ export function convolutionContract(api: Api): void {
         [
           [0, 0],
           [0.1, 0.1],
-          [0, 0],
+          [-0, 0],
         ],
       )
       const of = async (coefficients: CoefficientRule, temperature = 1) => [

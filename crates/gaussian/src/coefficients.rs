@@ -142,7 +142,8 @@ fn fill(
     let weights: Vec<f64> = match rule {
         Coefficients::SoftmaxTrace => softmax(traces().map(|trace| -trace).collect(), temperature),
         Coefficients::SoftmaxPrecision => {
-            let precisions = valid.iter().map(|k| lane_sum(texts[*k].variance, |v| 1.0 / f64::from(v)));
+            // −0 is a valid variance too, and 1/−0 would make the most certain encoder the least.
+            let precisions = valid.iter().map(|k| lane_sum(texts[*k].variance, |v| 1.0 / f64::from(v).abs()));
             softmax(precisions.collect(), temperature)
         }
         Coefficients::InverseVariance => inverse(traces().collect(), |ratio| ratio),

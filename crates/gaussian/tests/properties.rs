@@ -209,6 +209,20 @@ fn extreme_temperatures_reach_the_limits() {
 }
 
 #[test]
+fn a_negative_zero_is_as_certain_as_zero() {
+    let member = |v: f32| Gaussians { mean: vec![1.0, 0.0], variance: vec![v, 0.1], dimension: 2 };
+    let (sure, unsure) = (member(-0.0), member(0.1));
+    for rule in [Coefficients::SoftmaxPrecision, Coefficients::SoftmaxTrace, Coefficients::InverseVariance] {
+        let get = |sure: &Gaussians| {
+            coefficients(rule, 1.0, &[sure.rows(), unsure.rows()], None, &Cancel::default()).unwrap()
+        };
+        assert_eq!(get(&sure), get(&member(0.0)), "{rule:?}");
+    }
+    let pi = coefficients(Coefficients::SoftmaxPrecision, 1.0, &[sure.rows(), unsure.rows()], None, &Cancel::default());
+    assert_eq!(pi.unwrap(), [1.0, 0.0]);
+}
+
+#[test]
 fn bad_arguments_are_named() {
     let one = Gaussians { mean: vec![1.0, 2.0], variance: vec![0.1, 0.2], dimension: 2 };
     let other = Gaussians { mean: vec![1.0, 2.0], variance: vec![0.1, 0.2], dimension: 1 };
