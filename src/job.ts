@@ -33,43 +33,62 @@ export function call<T>(work: () => T): T {
   }
 }
 
-/** Runs a native operation. An abort rejects with `signal.reason`, before the start or within it. */
+/**
+ * Runs a native operation. An abort rejects with `signal.reason`, before the start or within it, at once: the native
+ * work stops a little later by itself. What `onProgress` throws rejects, too.
+ */
 export async function run<T>(options: JobOptions, start: (job: Binding.Job) => Promise<T>): Promise<T> {
-  const { signal, onProgress } = options
-  checkSignal(signal)?.throwIfAborted()
+  const { onProgress } = options
+  const signal = checkSignal(options.signal)
+  signal?.throwIfAborted()
   const { Job } = native()
   const job = new Job()
-  const abort = () => job.cancel()
-  signal?.addEventListener('abort', abort, { once: true })
+  const work = call(() => start(job)).catch((error) => {
+    throw translate(error)
+  })
+  return new Promise<T>((resolve, reject) => {
+    let over = false
+    const settle = (act: () => void) => {
+      over = true
+      clearInterval(timer)
+      signal?.removeEventListener('abort', abort)
+      act()
+    }
+    const stop = (reason: unknown) =>
+      settle(() => {
+        reject(reason)
+        job.cancel()
+      })
+    const abort = () => stop(signal?.reason)
+    const report = reporter(job, onProgress, stop)
+    const timer = onProgress && setInterval(report, POLL_MS)
+    signal?.addEventListener('abort', abort, { once: true })
+    work.then(
+      (result) => {
+        if (!over) report()
+        settle(() => resolve(result))
+      },
+      (error) => settle(() => reject(error)),
+    )
+  })
+}
+
+/** Tells `onProgress` what is new, until it throws, which goes to `failed`. */
+function reporter(
+  job: Binding.Job,
+  onProgress: JobOptions['onProgress'],
+  failed: (error: unknown) => void,
+): () => void {
   let last = ''
-  const report = () => {
+  return () => {
     const progress = job.progress() as Progress
     const key = `${progress.phase} ${progress.done} ${progress.total}`
     if (key === last || progress.phase === 'idle') return
     last = key
-    onProgress?.(progress)
-  }
-  let callbackFailed: unknown
-  const timer = onProgress
-    ? setInterval(() => {
-        try {
-          report()
-        } catch (error) {
-          callbackFailed ??= { error }
-          job.cancel()
-        }
-      }, POLL_MS)
-    : undefined
-  try {
-    const result = await start(job)
-    if (onProgress) report()
-    return result
-  } catch (error) {
-    if (callbackFailed) throw (callbackFailed as { error: unknown }).error
-    if (signal?.aborted && (error as { code?: unknown }).code === 'ABORTED') throw signal.reason
-    throw translate(error)
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', abort)
+    try {
+      onProgress?.(progress)
+    } catch (error) {
+      failed(error)
+    }
   }
 }
