@@ -1,9 +1,11 @@
 // Feeds pairs or texts to a native fit in chunks, so that memory does not depend on how many there are.
 import { invalid } from './errors.ts'
+import { eachItem, type Items } from './items.ts'
 import { type Progress, run } from './job.ts'
 import type { Binding } from './native.ts'
-import { checkOptions, integer, nonNegative, oneOf, positive } from './options.ts'
+import { callback, checkOptions, integer, nonNegative, oneOf, positive } from './options.ts'
 import { nativePrior, type PriorPrecision } from './posterior.ts'
+import { checkSignal } from './signal.ts'
 
 /** A query and the text that answers it, with texts that do not. */
 export interface Pair {
@@ -68,6 +70,8 @@ const CHOICES = {
 export function nativeFitOptions(options: FitOptions): Binding.NativeFitOptions {
   checkOptions('fit', options, OPTIONS)
   const { scale, priorPrecision, signal, onProgress, checkpoint, ...rest } = options
+  checkSignal(signal)
+  callback('onProgress', onProgress)
   if (checkpoint !== undefined) throw invalid('checkpoint: this version cannot resume a fit; leave it out')
   for (const [name, names] of Object.entries(CHOICES)) {
     const value = rest[name as keyof typeof CHOICES]
@@ -75,7 +79,7 @@ export function nativeFitOptions(options: FitOptions): Binding.NativeFitOptions 
   }
   if (rest.temperature !== undefined) positive('temperature', rest.temperature)
   if (rest.laplaceTemperature !== undefined) positive('laplaceTemperature', rest.laplaceTemperature)
-  if (rest.batchSize !== undefined) integer('batchSize', rest.batchSize, 2)
+  if (rest.batchSize !== undefined) integer('batchSize', rest.batchSize, 2, 0xffffffff)
   if (rest.seed !== undefined) integer('seed', rest.seed, 0)
   if (rest.wordDropout !== undefined && nonNegative('wordDropout', rest.wordDropout) >= 1)
     throw invalid(`wordDropout must be below 1, got ${rest.wordDropout}`)
@@ -111,12 +115,10 @@ export function checkPair(item: unknown, position: number): asserts item is Pair
 /** Streams the data through a native fit. @internal */
 export async function fitStream(
   encoder: Binding.NativeEncoder,
-  data: Iterable<Pair | string> | AsyncIterable<Pair | string>,
+  data: Items<Pair | string>,
   settings: Binding.NativeFitOptions,
   { signal, onProgress }: FitOptions,
 ): Promise<Binding.NativePosterior> {
-  if (data === null || typeof data !== 'object' || !(Symbol.iterator in data || Symbol.asyncIterator in data))
-    throw invalid('fit needs an iterable of pairs or of texts')
   const total = Array.isArray(data) ? data.length : undefined
   const report = (done: number, phase = 'fit') =>
     onProgress?.({ phase, done, ...(total !== undefined && { total }) })
@@ -143,8 +145,7 @@ export async function fitStream(
     report(done)
   }
   let position = 0
-  for await (const item of data) {
-    signal?.throwIfAborted()
+  for await (const item of eachItem(data, signal)) {
     if (typeof item === 'string') texts.push(item)
     else {
       checkPair(item, position)

@@ -22,10 +22,12 @@ export function oneOf<Name extends string>(what: string, value: unknown, names: 
   throw invalid(`${what} must be one of ${names.join(', ')}, not ${describe(value)}${hint}`)
 }
 
-/** An integer ≥ `least`. */
-export function integer(what: string, value: unknown, least: number): number {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return value as number
-  throw invalid(`${what} must be an integer >= ${least}, not ${describe(value)}`)
+/** An integer ≥ `least`, and ≤ `most` where that is given. */
+export function integer(what: string, value: unknown, least: number, most?: number): number {
+  const whole = value as number
+  if (Number.isSafeInteger(value) && whole >= least && !(most !== undefined && whole > most)) return whole
+  const range = most === undefined ? `>= ${least}` : `from ${least} to ${most}`
+  throw invalid(`${what} must be an integer ${range}, not ${describe(value)}`)
 }
 
 /** A finite number. */
@@ -56,6 +58,12 @@ export function boolean(what: string, value: unknown): boolean {
 export function text(what: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
   throw invalid(`${what} must be a string that is not empty, not ${describe(value)}`)
+}
+
+/** A function, or undefined. */
+export function callback(what: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function')
+    throw invalid(`${what} must be a function, not ${describe(value)}`)
 }
 
 /** How an error message shows a wrong value: short, and never the whole of a large one. */
