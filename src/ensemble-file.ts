@@ -1,7 +1,8 @@
 // The ensemble directory: ensemble.json beside one baked encoder per member. All paths in it are relative.
-import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import type { CoefficientRule } from './coefficients.ts'
+import { type CoefficientRule, planCoefficients } from './coefficients.ts'
 import { Encoder } from './encoder.ts'
 import { UecError } from './errors.ts'
 
@@ -36,7 +37,9 @@ export async function readEnsemble(directory: string): Promise<StoredEnsemble> {
     throw corrupt('it is not JSON', cause)
   }
   if (stored?.format !== FORMAT) throw corrupt(`its format is not "${FORMAT}"`)
-  if (typeof stored.version !== 'number' || stored.version > VERSION)
+  if (!Number.isSafeInteger(stored.version) || (stored.version as number) < 1)
+    throw corrupt('its version is no version')
+  if ((stored.version as number) > VERSION)
     throw new UecError(
       'ERR_FILE_VERSION',
       `${file} has version ${stored.version}; this uec reads up to ${VERSION}. Update uec.`,
@@ -44,8 +47,14 @@ export async function readEnsemble(directory: string): Promise<StoredEnsemble> {
   const { members, coefficients, temperature, normalize } = stored
   if (!Array.isArray(members) || members.length === 0 || !members.every(isMember))
     throw corrupt('its members are not listed as they should be')
-  if (typeof temperature !== 'number' || typeof normalize !== 'boolean' || coefficients === undefined)
-    throw corrupt('temperature, normalize or coefficients are missing')
+  if (typeof temperature !== 'number' || !(temperature > 0 && temperature < Infinity))
+    throw corrupt('its temperature is no finite number > 0')
+  if (typeof normalize !== 'boolean') throw corrupt('normalize is neither true nor false')
+  try {
+    planCoefficients(coefficients as CoefficientRule, 1, new Float32Array(0), members.length, 0)
+  } catch (cause) {
+    throw corrupt((cause as Error).message, cause)
+  }
   return {
     members: members.map((member) => ({ ...member, path: inside(directory, member.path) })),
     coefficients: coefficients as CoefficientRule,
@@ -84,7 +93,8 @@ export async function writeEnsemble(
   let temporary: string | undefined
   try {
     await mkdir(dirname(target), { recursive: true })
-    temporary = await mkdtemp(join(dirname(target), `.${basename(target)}-`))
+    temporary = join(dirname(target), `.${basename(target)}-${randomUUID()}`)
+    await mkdir(temporary) // mkdtemp would make it private to this user
     const listed: StoredMember[] = []
     for (const [k, member] of members.entries()) {
       const path = `members/${k}`

@@ -1,23 +1,24 @@
 // Several Gaussian encoders mixed per text by how certain each is about it (method §4, §5).
 import { createHash } from 'node:crypto'
-import type { Mixture } from './backend.ts'
-import {
-  type Calibration,
-  type CoefficientRule,
-  planCoefficients,
-  UNCERTAINTY_SOURCES,
-  type UncertaintySource,
-} from './coefficients.ts'
-import { checkTexts, type EmbedOptions, Encoder, type EncoderOptions } from './encoder.ts'
+import { type Calibration, type CoefficientRule, planCoefficients } from './coefficients.ts'
+import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed.ts'
+import { Encoder } from './encoder.ts'
 import type { EncoderBatch } from './encoder-batch.ts'
+import { type EncoderOptions, nativeEncoderOptions } from './encoder-options.ts'
 import { EnsembleBatch } from './ensemble-batch.ts'
+import {
+  type CalibrationData,
+  type CalibrationOptions,
+  type CalibrationWork,
+  checkCalibration,
+} from './ensemble-calibration.ts'
 import { readEnsemble, writeEnsemble } from './ensemble-file.ts'
+import { allTraces, fittedTemperature, frozen, mix, type Settings } from './ensemble-mixing.ts'
 import { invalid, UecError } from './errors.ts'
-import { checkPair, type Pair } from './fit.ts'
 import { call, run } from './job.ts'
 import { native } from './native.ts'
-import { nativeBackend } from './native-backend.ts'
 import { boolean, checkOptions, describe, oneOf, positive, text } from './options.ts'
+import { RunningCalls } from './running-calls.ts'
 import { checkSignal } from './signal.ts'
 import { uncertainties } from './uncertainty.ts'
 
@@ -32,13 +33,10 @@ export interface EnsembleOptions {
   encoder?: EncoderOptions
   /** Members of other spaces: this version mixes encoders of one space. */
   align?: 'none' | 'procrustes'
+  signal?: AbortSignal
 }
 
-interface Settings {
-  coefficients: CoefficientRule
-  temperature: number
-  normalize: boolean
-}
+const OPTIONS = ['coefficients', 'temperature', 'normalize', 'encoder', 'align', 'signal'] as const
 
 const secret = Symbol('ensemble')
 
@@ -46,6 +44,7 @@ export class Ensemble implements AsyncDisposable {
   readonly members: readonly Encoder[]
   readonly dimension: number
   readonly #owned: readonly Encoder[]
+  readonly #running = new RunningCalls()
   #settings: Settings
   #disposed: Promise<void> | undefined
 
@@ -66,17 +65,21 @@ export class Ensemble implements AsyncDisposable {
     source: string | readonly (string | Encoder)[],
     options: EnsembleOptions = {},
   ): Promise<Ensemble> {
-    checkOptions('Ensemble.load', options, ['coefficients', 'temperature', 'normalize', 'encoder', 'align'])
-    const { coefficients, temperature, normalize, encoder = {}, align } = options
+    checkOptions('Ensemble.load', options, OPTIONS)
+    const { coefficients, temperature, normalize, encoder = {}, align, signal } = options
+    checkSignal(signal)?.throwIfAborted()
+    nativeEncoderOptions(encoder)
+    const encoderOptions = { ...encoder, normalize: true }
     if (align !== undefined && oneOf('align', align, ['none', 'procrustes']) !== 'none')
       throw invalid("align: this version mixes encoders of one space; leave it out or give 'none'")
     if (temperature !== undefined && temperature !== 'auto')
       positive("temperature (if not 'auto')", temperature)
     if (normalize !== undefined) boolean('normalize', normalize)
+    const given = coefficients === undefined ? undefined : frozen(coefficients)
     const stored = typeof source === 'string' ? await readEnsemble(text('source', source)) : undefined
-    const parts: readonly unknown[] = stored
+    const parts: unknown = stored
       ? stored.members.map((member) => member.path)
-      : (source as readonly unknown[])
+      : Array.isArray(source) && [...source]
     if (!Array.isArray(parts) || parts.length === 0)
       throw invalid(`an ensemble is a directory or an array of at least one encoder, not ${describe(source)}`)
     const members: Encoder[] = []
@@ -85,13 +88,14 @@ export class Ensemble implements AsyncDisposable {
       for (const [k, part] of parts.entries()) {
         if (part instanceof Encoder) members.push(part)
         else {
-          const loaded = await Encoder.load(text(`member ${k}`, part), { ...encoder, normalize: true })
+          const loaded = await Encoder.load(text(`member ${k}`, part), encoderOptions)
           owned.push(loaded)
           members.push(loaded)
         }
+        signal?.throwIfAborted()
         checkMember(members, k, stored?.members[k]?.fingerprint)
       }
-      const rule = coefficients ?? stored?.coefficients ?? 'softmax-trace'
+      const rule = given === undefined ? (stored?.coefficients ?? 'softmax-trace') : given
       planCoefficients(rule, 1, new Float32Array(0), members.length, 0)
       const T = temperature ?? stored?.temperature ?? 'auto'
       return new Ensemble(secret, members, owned, {
@@ -125,23 +129,13 @@ export class Ensemble implements AsyncDisposable {
    * From texts: T. From pairs: also learned coefficients, choosing the sources by cross-validated loss (method §4). Takes effect for later
    * embeds, all or nothing.
    */
-  async calibrate(
-    data: { texts?: readonly string[]; pairs?: readonly Pair[] },
-    options: { sources?: readonly UncertaintySource[]; signal?: AbortSignal } = {},
-  ): Promise<Calibration | undefined> {
-    checkOptions('calibrate (data)', data, ['texts', 'pairs'])
-    checkOptions('calibrate', options, ['sources', 'signal'])
-    const { texts = [], pairs = [] } = data
-    const { sources = UNCERTAINTY_SOURCES, signal } = options
-    checkSignal(signal)
-    checkTexts(texts)
-    if (!Array.isArray(pairs))
-      throw invalid(`pairs must be an array of { query, positive }, not ${describe(pairs)}`)
-    pairs.forEach((pair, i) => {
-      checkPair(pair, i)
-    })
-    for (const [j, source] of sources.entries()) oneOf(`sources[${j}]`, source, UNCERTAINTY_SOURCES)
-    if (texts.length + pairs.length === 0) throw invalid('calibrate needs texts or pairs')
+  async calibrate(data: CalibrationData, options: CalibrationOptions = {}): Promise<Calibration | undefined> {
+    const checked = checkCalibration(data, options)
+    this.#alive()
+    return this.#running.track(() => this.#calibrate(checked))
+  }
+
+  async #calibrate({ texts, pairs, sources, signal }: CalibrationWork): Promise<Calibration | undefined> {
     const embed = { ...(signal && { signal }) }
     const queries = await this.#embedMembers(
       pairs.map((pair) => pair.query),
@@ -161,7 +155,7 @@ export class Ensemble implements AsyncDisposable {
       }
       return undefined
     }
-    const calibration = (await run({ signal }, (job) =>
+    const calibration = await run({ signal }, (job) =>
       native().calibrate(job, {
         dimension: this.dimension,
         sources: [...sources],
@@ -170,15 +164,21 @@ export class Ensemble implements AsyncDisposable {
         queryUncertainties: uncertainties(queries, sources),
         documentUncertainties: uncertainties(documents, sources),
       }),
-    )) as Calibration
-    this.#settings = { ...this.#settings, coefficients: Object.freeze(calibration), temperature: spread }
-    return calibration
+    )
+    const learned = frozen(calibration as Calibration)
+    this.#settings = { ...this.#settings, coefficients: learned, temperature: spread }
+    return learned
   }
 
   /** Mixed Gaussians of texts, in their order. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<EnsembleBatch> {
-    checkOptions('embed', options, ['prompt', 'signal', 'onProgress'])
+    checkEmbedOptions('embed', options)
     checkTexts(texts)
+    this.#alive()
+    return this.#running.track(() => this.#embed(texts.slice(), { ...options }))
+  }
+
+  async #embed(texts: readonly string[], options: EmbedOptions): Promise<EnsembleBatch> {
     const settings = this.#settings
     const fingerprint = this.fingerprint
     const members = await this.#embedMembers(texts, options)
@@ -193,13 +193,18 @@ export class Ensemble implements AsyncDisposable {
   async save(directory: string): Promise<void> {
     text('directory', directory)
     this.#alive()
-    await writeEnsemble(directory, this.members, this.#settings)
+    await this.#running.track(() => writeEnsemble(directory, this.members, this.#settings))
   }
 
-  /** Disposes the members that this ensemble loaded. Calling it again does nothing. */
+  /** Waits for running calls, then disposes the members that this ensemble loaded. Calling it again does nothing. */
   dispose(): Promise<void> {
-    this.#disposed ??= Promise.all(this.#owned.map((member) => member.dispose())).then(() => undefined)
+    this.#disposed ??= this.#close()
     return this.#disposed
+  }
+
+  async #close(): Promise<void> {
+    await this.#running.settled()
+    await Promise.all(this.#owned.map((member) => member.dispose()))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -212,7 +217,6 @@ export class Ensemble implements AsyncDisposable {
 
   /** One after the other: each member's session uses all of its threads. */
   async #embedMembers(texts: readonly string[], options: EmbedOptions): Promise<EncoderBatch[]> {
-    this.#alive()
     const { onProgress, ...rest } = options
     const total = texts.length * this.members.length
     const batches: EncoderBatch[] = []
@@ -246,33 +250,4 @@ function checkMember(members: readonly Encoder[], k: number, fingerprint: string
       'ERR_POSTERIOR_MISMATCH',
       `member ${k} is not the encoder that the ensemble was saved with`,
     )
-}
-
-/** T 'auto' without calibration texts: from the moments over the fitting texts that each posterior keeps. */
-async function fittedTemperature(members: readonly Encoder[], rule: CoefficientRule): Promise<number> {
-  if (rule !== 'softmax-trace' && rule !== 'softmax-precision') return 1
-  const moments = await Promise.all(
-    members.map((member) =>
-      run({}, (job) => {
-        const handle = Encoder.handle(member)
-        return rule === 'softmax-trace' ? handle.traceMoments(job) : handle.precisionMoments(job)
-      }),
-    ),
-  )
-  return call(() => native().temperatureFromMoments(moments))
-}
-
-function allTraces(groups: readonly (readonly EncoderBatch[])[]): Float64Array[] {
-  return groups.flat().map((batch) => batch.traces().filter((_, i) => batch.valid[i] === 1))
-}
-
-async function mix(members: readonly EncoderBatch[], settings: Settings, signal: AbortSignal | undefined) {
-  const rule = settings.coefficients
-  const u = typeof rule === 'object' && 'sources' in rule ? uncertainties(members, rule.sources) : undefined
-  const plan = planCoefficients(rule, settings.temperature, u, members.length, members[0]!.length)
-  const mixture: Mixture = await nativeBackend().convolve(members, plan, settings.normalize, signal)
-  const disagreement = Float32Array.from(mixture.squaredNorms, (norm2, i) =>
-    mixture.valid[i] ? 1 - norm2 : 0,
-  )
-  return { mixed: mixture, coefficients: mixture.coefficients, disagreement, valid: mixture.valid }
 }

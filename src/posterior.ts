@@ -84,7 +84,7 @@ export class Posterior {
   /** Another λ, Laplace temperature or scale, from the stored curvature; no encoder needed. */
   with(changes: PosteriorChanges): Posterior {
     checkOptions('Posterior.with', changes, ['priorPrecision', 'laplaceTemperature', 'scale'])
-    const { priorPrecision, ...rest } = changes
+    const { priorPrecision, ...rest } = changes ?? {}
     for (const [name, value] of Object.entries(rest)) if (value !== undefined) positive(name, value)
     return wrapPosterior(call(() => this.#native.with({ ...rest, ...nativePrior(priorPrecision) })))
   }

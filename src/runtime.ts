@@ -2,28 +2,31 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { invalid } from './errors.ts'
 import { call } from './job.ts'
-import { native, optionalNative } from './native.ts'
+import { optionalNative } from './native.ts'
 import { checkOptions, integer, text } from './options.ts'
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const packageVersion = (createRequire(import.meta.url)('../package.json') as { version: string }).version
 
 let configured: string | undefined
+
+/** More are of no use, and each costs memory. @internal */
+export const MOST_THREADS = 1024
 
 /** Sets the compute threads and the path of the ONNX Runtime library, before first use. */
 export function configure(options: { threads?: number; runtime?: string }): void {
   checkOptions('configure', options, ['threads', 'runtime'])
-  const { threads, runtime } = options
+  const { threads, runtime } = options ?? {}
   if (runtime !== undefined) text('runtime', runtime)
   if (threads !== undefined) {
-    if (integer('threads', threads, 1) > 1024) throw invalid(`threads must be at most 1024, not ${threads}`)
-    call(() => native().setThreads(threads))
+    integer('threads', threads, 1, MOST_THREADS)
+    call(() => optionalNative()?.setThreads(threads)) // uec/pure computes in the one thread that there is
   }
   if (runtime !== undefined) configured = runtime
 }
 
 export interface Capabilities {
+  /** Of what computes: the binary's, or this package's in plain TypeScript. */
   version: string
   /** Whether the addon computes; false where no binary fits and plain TypeScript does. */
   native: boolean
@@ -37,10 +40,10 @@ export interface Capabilities {
 /** What computes here. */
 export function capabilities(): Capabilities {
   const binding = optionalNative()
-  if (!binding) return { version, native: false, simd: [], threads: 1 }
-  const { simd, threads, runtime } = binding.capabilities()
+  if (!binding) return { version: packageVersion, native: false, simd: [], threads: 1 }
+  const { simd, threads, runtime } = call(() => binding.capabilities())
   return {
-    version,
+    version: packageVersion,
     native: true,
     simd,
     threads,
