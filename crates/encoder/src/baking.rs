@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use rayon::ThreadPool;
 use uec_gaussian::{Error, ErrorCode, Moments, Result};
 use uec_laplace::Posterior;
 use uec_onnx::{Bake, BakedInfo, BakedPosterior, Graph, NormKind, Tail, TailKind};
@@ -15,6 +16,9 @@ use crate::{Phase, Progress};
 
 /// The newest layout of outputs and metadata that this code reads.
 const VERSION: u32 = 1;
+
+/// No encoder is wider; a file that says so is damaged.
+const MOST_DIMENSIONS: usize = 1 << 20;
 
 const FINGERPRINT: &str = "uec.fingerprint";
 const IDENTITY: &str = "uec.identity";
@@ -68,7 +72,7 @@ impl Description {
     }
 
     /// # Errors
-    /// [`ErrorCode::ModelInvalid`] for metadata that is incomplete.
+    /// [`ErrorCode::ModelInvalid`] for metadata that is incomplete or out of range.
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self> {
         let described = Self {
             fingerprint: entry(metadata, FINGERPRINT)?,
@@ -81,10 +85,11 @@ impl Description {
             trace_moments: metadata.get(TRACE).and_then(|text| moments(text)),
             precision_moments: metadata.get(PRECISION).and_then(|text| moments(text)),
         };
-        match described.dimension {
-            0 => Err(Error::new(ErrorCode::ModelInvalid, format!("the metadata entry {DIMENSION} is 0"))),
-            _ => Ok(described),
+        if !(1..=MOST_DIMENSIONS).contains(&described.dimension) {
+            let what = format!("the metadata entry {DIMENSION} is {}; bake it again", described.dimension);
+            return Err(Error::new(ErrorCode::ModelInvalid, what));
         }
+        Ok(described)
     }
 
     fn to_metadata(&self, tokenizer: String) -> Vec<(String, String)> {
@@ -136,21 +141,27 @@ pub(crate) fn baked_posterior(posterior: &Posterior) -> BakedPosterior {
 impl Encoder {
     /// Writes an ordinary `.onnx` file: the original outputs, and `mean`, `variance`, `norm` (prefixed `uec_` where a name
     /// is taken). Without `posterior`, the encoder's own is baked. The tokenizer is not part of the file: whoever loads
-    /// it as an encoder needs the same `tokenizer.json` beside it. The write is atomic.
+    /// it as an encoder needs the same `tokenizer.json` beside it. The write is atomic. `pool` computes the moments of the
+    /// posterior; the files are read and written on the caller's thread.
     ///
     /// # Errors
     /// [`ErrorCode::NotFitted`] if there is no posterior at all, [`ErrorCode::PosteriorMismatch`] for one of another
     /// encoder, [`ErrorCode::ModelInvalid`] if the model has changed on disk since it was loaded,
-    /// [`ErrorCode::InvalidArgument`] for a target that would replace the model itself or leave its external weights
+    /// [`ErrorCode::InvalidArgument`] for a target that would replace a file of the model or leave its external weights
     /// behind, [`ErrorCode::FileWrite`].
-    pub fn bake(&self, file: &Path, posterior: Option<&Posterior>, progress: &Progress) -> Result<()> {
+    pub fn bake(
+        &self,
+        file: &Path,
+        posterior: Option<&Posterior>,
+        pool: &ThreadPool,
+        progress: &Progress,
+    ) -> Result<()> {
         let inner = &self.0;
         progress.start(Phase::Write, None);
         let model = &inner.source.model;
-        if file.canonicalize().is_ok_and(|file| model.canonicalize().is_ok_and(|model| model == file)) {
-            return Err(Error::invalid(format!("{} is the model itself; bake to another file", file.display())));
-        }
         let graph = Graph::read(model)?;
+        let own = [model.as_path(), &inner.source.tokenizer];
+        check_target(file, own.into_iter().chain(graph.external_files().iter().map(|weights| weights.as_path())))?;
         check_folder(&graph, model, file)?;
         if inner.source.baked {
             return self.copy_baked(&graph, file, posterior);
@@ -161,7 +172,7 @@ impl Encoder {
         check_posterior(posterior, &tail, self.fingerprint())?;
         let mut metadata = inner.description.to_metadata(fingerprint::of_file(&inner.source.tokenizer)?);
         metadata.extend(inner.settings.to_metadata());
-        metadata.extend(posterior_metadata(posterior)?);
+        metadata.extend(pool.install(|| posterior_metadata(posterior))?);
         let baked = baked_posterior(posterior);
         metadata.push((IDENTITY.to_owned(), fingerprint::with_posterior(self.fingerprint(), &baked)));
         let (pooling, normalize) = (inner.settings.pooling, inner.settings.normalize);
@@ -195,6 +206,15 @@ impl Encoder {
         }
         uec_files::replace(file, |out| out.write_all(graph.bytes()))
     }
+}
+
+/// A baked file must not replace a part of the model that it is made of.
+fn check_target<'a>(file: &Path, mut own: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let Ok(target) = file.canonicalize() else { return Ok(()) };
+    if own.any(|part| part.canonicalize().is_ok_and(|part| part == target)) {
+        return Err(Error::invalid(format!("{} is a file of the model itself; bake to another one", file.display())));
+    }
+    Ok(())
 }
 
 /// External weights are found beside the file alone.

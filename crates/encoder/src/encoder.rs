@@ -12,6 +12,7 @@ use uec_onnx::{Bake, BakedInfo, Graph, Tail};
 
 use crate::baking::{self, Description};
 use crate::directory::Directory;
+use crate::external::ExternalWeights;
 use crate::fingerprint;
 use crate::options::{EncoderInfo, EncoderOptions, pooling_name};
 use crate::runtime::Runtime;
@@ -70,9 +71,9 @@ impl Encoder {
         };
         let Parts { settings, tokenizer, description, outputs, bytes } = parts;
         let padding = padding(&settings, &directory, &tokenizer);
-        let folder = external_folder(&graph)?;
+        let weights = ExternalWeights::of(&graph, &directory.model)?;
         let bytes = bytes.as_deref().unwrap_or_else(|| graph.bytes());
-        let session = TokenSession::open(runtime, bytes, folder.as_deref(), threads, padding)?;
+        let session = TokenSession::open(runtime, bytes, weights, threads, padding)?;
         let source = Source {
             model: directory.model,
             tokenizer: directory.tokenizer,
@@ -122,7 +123,7 @@ impl Encoder {
 
     /// Where the model's files lie: the folder of its `tokenizer.json`.
     pub fn directory(&self) -> &Path {
-        self.0.source.tokenizer.parent().unwrap_or(Path::new("."))
+        folder_of(&self.0.source.tokenizer)
     }
 
     /// The names of the prompts.
@@ -168,14 +169,17 @@ impl Encoder {
 
     fn moments(&self) -> Result<(Moments, Option<Moments>)> {
         let inner = &self.0;
-        inner
-            .moments
-            .get_or_init(|| match (&inner.posterior, inner.description.trace_moments) {
-                (Some(posterior), _) => Ok((posterior.trace_moments()?, posterior.precision_moments().ok())),
-                (None, Some(trace)) => Ok((trace, inner.description.precision_moments)),
-                (None, None) => Err(not_fitted("its variances are not known")),
-            })
-            .clone()
+        if let Some(moments) = inner.moments.get() {
+            return moments.clone();
+        }
+        // Not inside the lock: while it waits for its parts, a thread of the pool takes up other work, and if that asked
+        // for the same moments it would wait for itself.
+        let moments = match (&inner.posterior, inner.description.trace_moments) {
+            (Some(posterior), _) => posterior.trace_moments().map(|trace| (trace, posterior.precision_moments().ok())),
+            (None, Some(trace)) => Ok((trace, inner.description.precision_moments)),
+            (None, None) => Err(not_fitted("its variances are not known")),
+        };
+        inner.moments.get_or_init(|| moments).clone()
     }
 }
 
@@ -260,11 +264,7 @@ fn padding(settings: &Settings, directory: &Directory, tokenizer: &TextTokenizer
         .unwrap_or(0)
 }
 
-/// The folder of the weights outside the file, if there are any.
-pub(crate) fn external_folder(graph: &Graph) -> Result<Option<PathBuf>> {
-    let Some(file) = graph.external_files().first() else { return Ok(None) };
-    let folder = file.parent().unwrap_or(Path::new(".")).canonicalize();
-    folder.map(Some).map_err(|error| {
-        Error::new(ErrorCode::ModelInvalid, format!("the folder of {} cannot be read: {error}", file.display()))
-    })
+/// The folder of a file; the current one for a bare name.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

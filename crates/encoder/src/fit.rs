@@ -4,10 +4,15 @@
 //! depend on their number and the result does not depend on the portions. A batch is one or more runs of the original graph
 //! with the last layer's input a and output u tapped; of these only the unpadded rows are kept, for this batch alone.
 //!
+//! The curvature is added and the posterior computed in the pool that the fit is given; tokenising and ONNX Runtime, which
+//! block and have threads of their own, stay on the caller's thread.
+//!
 //! A last batch of a single pair would have no candidate to tell it from, so it joins the batch before.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use rayon::ThreadPool;
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 use uec_laplace::{
     Curvature, CurvatureOptions, Head, Norm, Posterior, PosteriorOptions, Prior, Scale, TailKind, TraceSample,
@@ -15,7 +20,8 @@ use uec_laplace::{
 use uec_onnx::{Graph, NormKind, Tail};
 
 use crate::dropout::word_dropped;
-use crate::encoder::{Encoder, external_folder};
+use crate::encoder::Encoder;
+use crate::external::ExternalWeights;
 use crate::progress::{Phase, Progress};
 use crate::session::TokenSession;
 use crate::taps::Taps;
@@ -92,6 +98,7 @@ pub struct Fitter {
     curvature: Curvature,
     sample: TraceSample,
     options: FitOptions,
+    pool: Arc<ThreadPool>,
     pending: Vec<FitPair>,
     from_texts: bool,
     /// Set while a batch is added: if it stays, the sum lacks that batch.
@@ -99,12 +106,12 @@ pub struct Fitter {
 }
 
 impl Fitter {
-    /// Opens the original graph of `encoder` with its last layer tapped.
+    /// Opens the original graph of `encoder` with its last layer tapped. `pool` computes; its size changes no result.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidArgument`] for options out of range and for baked encoders, whose original must be fitted;
     /// [`ErrorCode::ModelInvalid`] if the model has changed on disk.
-    pub fn new(encoder: &Encoder, options: FitOptions) -> Result<Self> {
+    pub fn new(encoder: &Encoder, options: FitOptions, pool: Arc<ThreadPool>) -> Result<Self> {
         options.validate()?;
         let inner = &encoder.0;
         if inner.source.baked {
@@ -115,9 +122,9 @@ impl Fitter {
         let head = head(&tail);
         let curvature = Curvature::new(&head, options.curvature)?;
         let tapped = graph.tapped(&tail)?;
-        let folder = external_folder(&graph)?;
+        let weights = ExternalWeights::of(&graph, &inner.source.model)?;
         let padding = inner.settings.pad_id.unwrap_or(0);
-        let session = TokenSession::open(inner.runtime, &tapped.bytes, folder.as_deref(), inner.threads, padding)?;
+        let session = TokenSession::open(inner.runtime, &tapped.bytes, weights, inner.threads, padding)?;
         let taps = Taps::new(session, &tapped, &tail, inner.settings.pooling);
         let sample = TraceSample::new(&head, options.tail);
         Ok(Self {
@@ -128,6 +135,7 @@ impl Fitter {
             curvature,
             sample,
             options,
+            pool,
             pending: Vec::new(),
             from_texts: false,
             incomplete: false,
@@ -139,7 +147,7 @@ impl Fitter {
         self.curvature.pairs() + self.pending.len()
     }
 
-    /// Adds pairs; runs as many full batches as there are. Uses the current rayon pool.
+    /// Adds pairs; runs as many full batches as there are. Call it outside the pool.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidArgument`] for a text without tokens or with ‖z‖ = 0, naming it; [`ErrorCode::Aborted`]. After
@@ -148,7 +156,7 @@ impl Fitter {
         self.check()?;
         self.pending.extend(pairs);
         // What stays behind is never a single pair without a batch to join.
-        while self.pending.len() >= self.options.batch_size + 2 {
+        while self.pending.len() >= self.options.batch_size.saturating_add(2) {
             let batch: Vec<FitPair> = self.pending.drain(..self.options.batch_size).collect();
             self.add(&batch, cancel, progress)?;
         }
@@ -198,8 +206,9 @@ impl Fitter {
             record,
         };
         let fingerprint = self.encoder.fingerprint().to_owned();
+        let (pool, curvature, head, sample) = (self.pool, self.curvature, &self.head, self.sample);
         let posterior =
-            Posterior::fit(self.curvature, &self.head, self.weight_norm2, self.sample, options, fingerprint)?;
+            pool.install(|| Posterior::fit(curvature, head, self.weight_norm2, sample, options, fingerprint))?;
         cancel.check()?;
         Ok(posterior)
     }
@@ -233,7 +242,9 @@ impl Fitter {
                 rest = others;
             }
         }
-        self.curvature.add_batch(&self.head, queries, positives, &negatives, cancel).map_err(|error| {
+        let (curvature, head) = (&mut self.curvature, &self.head);
+        let added = self.pool.install(|| curvature.add_batch(head, queries, positives, &negatives, cancel));
+        added.map_err(|error| {
             let unusable = |text: &uec_laplace::Text<'_>| !self.head.forward(text).is_ok_and(|done| done.norm > 0.0);
             match all.iter().position(unusable) {
                 Some(position) if error.code == ErrorCode::InvalidArgument => {

@@ -13,6 +13,7 @@ mod directory;
 mod dropout;
 mod embed;
 mod encoder;
+mod external;
 mod fingerprint;
 mod fit;
 mod options;

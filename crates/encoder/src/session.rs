@@ -1,7 +1,6 @@
 //! One ONNX session: opened from bytes, fed with padded token ids, interruptible.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
@@ -9,6 +8,7 @@ use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Tensor, TensorElementType, ValueType};
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 
+use crate::external::ExternalWeights;
 use crate::runtime::Runtime;
 
 /// Where ONNX Runtime looks for weights outside the file when the graph comes from memory.
@@ -53,7 +53,7 @@ impl Outputs<'_> {
 }
 
 impl TokenSession {
-    /// Opens `bytes`, an ONNX graph, whose external weights (if any) lie in `folder`.
+    /// Opens `bytes`, an ONNX graph, with the weights outside it, if there are any.
     ///
     /// # Errors
     /// [`ErrorCode::ModelInvalid`] if ONNX Runtime refuses the graph, [`ErrorCode::ModelUnsupported`] if it uses operators
@@ -61,11 +61,11 @@ impl TokenSession {
     pub(crate) fn open(
         runtime: &Runtime,
         bytes: &[u8],
-        folder: Option<&Path>,
+        weights: ExternalWeights,
         threads: usize,
         padding: u32,
     ) -> Result<Self> {
-        let builder = options(runtime, folder, threads).map_err(|error| {
+        let builder = options(runtime, weights, threads).map_err(|error| {
             Error::new(ErrorCode::Internal, format!("ONNX Runtime did not accept its settings: {error}"))
         })?;
         let session = { builder }.commit_from_memory(bytes).map_err(|error| refused(&error))?;
@@ -124,7 +124,7 @@ impl TokenSession {
     }
 }
 
-fn options(runtime: &Runtime, folder: Option<&Path>, threads: usize) -> ort::Result<SessionBuilder> {
+fn options(runtime: &Runtime, weights: ExternalWeights, threads: usize) -> ort::Result<SessionBuilder> {
     let mut builder = Session::builder(runtime.environment())?
         .with_auto_device(AutoDevicePolicy::PreferCPU)?
         .with_optimization_level(GraphOptimizationLevel::All)?
@@ -133,8 +133,11 @@ fn options(runtime: &Runtime, folder: Option<&Path>, threads: usize) -> ort::Res
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?;
-    if let Some(folder) = folder {
+    if let Some(folder) = weights.folder {
         builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
+    }
+    for (name, bytes) in weights.linked {
+        builder = builder.with_external_initializer_file_in_memory(name, bytes)?;
     }
     Ok(builder)
 }

@@ -6,7 +6,7 @@ mod fixture;
 use std::path::Path;
 use std::time::Duration;
 
-use fixture::{embed, load, options, runs, tiny};
+use fixture::{embed, fitter, load, options, pool, runs, tiny};
 use uec_encoder::{Device, Encoder, EncoderOptions, FitOptions, FitPair, Fitter, Progress, Runtime, RuntimeSearch};
 use uec_gaussian::{Cancel, ErrorCode};
 
@@ -93,18 +93,22 @@ fn a_baked_file_wants_its_own_tokenizer() {
     }
     let (cancel, progress) = (Cancel::default(), Progress::default());
     let encoder = load(&tiny("bert-ts17"));
-    let mut fitter = Fitter::new(&encoder, FitOptions::default()).unwrap();
+    let mut fitter = fitter(&encoder, FitOptions::default());
     fitter.push(pairs(4), &cancel, &progress).unwrap();
     let posterior = fitter.finish(&cancel, &progress).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("baked.onnx");
-    encoder.bake(&file, Some(&posterior), &progress).unwrap();
+    encoder.bake(&file, Some(&posterior), &pool(), &progress).unwrap();
     std::fs::copy(tiny("llama-last/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     assert_eq!(refused(&file, &options()).code, ErrorCode::TokenizerInvalid);
     std::fs::copy(tiny("bert-ts17/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     let baked = load(&file);
-    assert_eq!(Fitter::new(&baked, FitOptions::default()).err().unwrap().code, ErrorCode::InvalidArgument);
-    assert_eq!(baked.bake(&file, None, &progress).unwrap_err().code, ErrorCode::InvalidArgument, "onto itself");
+    assert_eq!(Fitter::new(&baked, FitOptions::default(), pool()).err().unwrap().code, ErrorCode::InvalidArgument);
+    assert_eq!(
+        baked.bake(&file, None, &pool(), &progress).unwrap_err().code,
+        ErrorCode::InvalidArgument,
+        "onto itself"
+    );
     let again = EncoderOptions { posterior: Some(posterior.into()), ..options() };
     assert_eq!(refused(&file, &again).code, ErrorCode::InvalidArgument);
 }
@@ -121,7 +125,7 @@ fn a_model_that_changes_on_disk_is_not_fitted() {
     }
     let encoder = load(folder.path());
     std::fs::copy(tiny("bert-ts14/onnx/model.onnx"), folder.path().join("model.onnx")).unwrap();
-    assert_eq!(Fitter::new(&encoder, FitOptions::default()).err().unwrap().code, ErrorCode::ModelInvalid);
+    assert_eq!(Fitter::new(&encoder, FitOptions::default(), pool()).err().unwrap().code, ErrorCode::ModelInvalid);
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn a_call_cancelled_before_it_begins_does_nothing() {
     let (cancel, progress) = (Cancel::default(), Progress::default());
     cancel.cancel();
     assert_eq!(encoder.embed(&["text"], None, &cancel, &progress).unwrap_err().code, ErrorCode::Aborted);
-    let mut fitter = Fitter::new(&encoder, FitOptions { batch_size: 2, ..FitOptions::default() }).unwrap();
+    let mut fitter = fitter(&encoder, FitOptions { batch_size: 2, ..FitOptions::default() });
     assert_eq!(fitter.push(pairs(8), &cancel, &progress).unwrap_err().code, ErrorCode::Aborted);
     let after = fitter.push(pairs(8), &Cancel::default(), &progress).unwrap_err();
     assert_eq!(after.code, ErrorCode::InvalidArgument, "a fit that lacks a batch does not go on");

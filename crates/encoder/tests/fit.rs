@@ -3,8 +3,8 @@
 
 mod fixture;
 
-use fixture::{distance, embed, json, load, load_with, numbers, options, relative, runs, texts, tiny};
-use uec_encoder::{Encoder, EncoderOptions, FitOptions, FitPair, Fitter, Phase, Progress};
+use fixture::{distance, embed, fitter, json, load, load_with, numbers, options, pool, relative, runs, texts, tiny};
+use uec_encoder::{Encoder, EncoderOptions, FitOptions, FitPair, Phase, Progress};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{Head, Norm, Posterior, Prior, Scale, TailKind, Text};
 
@@ -25,7 +25,7 @@ fn pairs(count: usize) -> Vec<FitPair> {
 
 fn fit(encoder: &Encoder, portions: &[&[FitPair]], options: FitOptions) -> Posterior {
     let (cancel, progress) = (Cancel::default(), Progress::default());
-    let mut fitter = Fitter::new(encoder, options).unwrap();
+    let mut fitter = fitter(encoder, options);
     for portion in portions {
         fitter.push(portion.to_vec(), &cancel, &progress).unwrap();
     }
@@ -176,6 +176,29 @@ fn the_scale_brings_the_mean_trace_of_the_fitting_texts_to_one() {
     assert!(fitted.precision_moments().unwrap().mean > 0.0);
 }
 
+/// A thread of the pool that waits for parts of its work takes up other work meanwhile: the same question, for one.
+#[test]
+fn moments_may_be_asked_for_by_every_thread_of_one_pool_at_once() {
+    if !runs("moments_may_be_asked_for_by_every_thread_of_one_pool_at_once") {
+        return;
+    }
+    let posterior = fit(&load(&tiny("bert-ts17")), &[&pairs(200)], FitOptions::default());
+    assert!(posterior.sample().len() > 64, "enough for several parts");
+    let pool = pool();
+    for _ in 0..20 {
+        let encoder = load_with(&tiny("bert-ts17"), &posterior);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for _ in 0..8 {
+            let (encoder, sender) = (encoder.clone(), sender.clone());
+            pool.spawn(move || sender.send(encoder.trace_moments().unwrap()).unwrap());
+        }
+        for _ in 0..8 {
+            let moments = receiver.recv_timeout(std::time::Duration::from_secs(20)).expect("nobody waits for itself");
+            assert_eq!(moments, posterior.trace_moments().unwrap());
+        }
+    }
+}
+
 #[test]
 fn texts_are_fitted_by_their_word_dropped_copies() {
     if !runs("texts_are_fitted_by_their_word_dropped_copies") {
@@ -184,7 +207,7 @@ fn texts_are_fitted_by_their_word_dropped_copies() {
     let encoder = load(&tiny("bert-ts17"));
     let (cancel, progress) = (Cancel::default(), Progress::default());
     let fit_texts = |texts: Vec<String>, seed| {
-        let mut fitter = Fitter::new(&encoder, FitOptions { seed, ..small_batches() }).unwrap();
+        let mut fitter = fitter(&encoder, FitOptions { seed, ..small_batches() });
         fitter.push_texts(texts, &cancel, &progress).unwrap();
         fitter.finish(&cancel, &progress).unwrap()
     };
@@ -209,7 +232,7 @@ fn a_baked_file_is_the_fitted_encoder() {
     let expected = embed(&fitted, &texts);
     for (name, encoder, given) in [("own", &fitted, None), ("given", &plain, Some(&posterior))] {
         let file = folder.path().join(format!("{name}.onnx"));
-        encoder.bake(&file, given, &Progress::default()).unwrap();
+        encoder.bake(&file, given, &pool(), &Progress::default()).unwrap();
         let baked = load(&file);
         assert_eq!(embed(&baked, &texts), expected, "bit for bit: it is the same graph");
         assert!(baked.fitted());
@@ -222,7 +245,7 @@ fn a_baked_file_is_the_fitted_encoder() {
         assert_eq!(info, original, "a baked file says about itself what its original says");
     }
     let copy = folder.path().join("copy.onnx");
-    load(&folder.path().join("own.onnx")).bake(&copy, None, &Progress::default()).unwrap();
+    load(&folder.path().join("own.onnx")).bake(&copy, None, &pool(), &Progress::default()).unwrap();
     assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(folder.path().join("own.onnx")).unwrap());
 }
 
@@ -252,7 +275,7 @@ fn too_few_pairs_are_an_error() {
     let encoder = load(&tiny("bert-ts17"));
     let (cancel, progress) = (Cancel::default(), Progress::default());
     for count in [0, 1] {
-        let mut fitter = Fitter::new(&encoder, FitOptions::default()).unwrap();
+        let mut fitter = fitter(&encoder, FitOptions::default());
         fitter.push(pairs(count), &cancel, &progress).unwrap();
         assert_eq!(fitter.finish(&cancel, &progress).unwrap_err().code, ErrorCode::InvalidArgument);
     }
@@ -273,7 +296,7 @@ fn a_posterior_of_another_encoder_is_refused() {
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mixed.onnx");
-    let error = load(&tiny("bert-ts14")).bake(&file, Some(&posterior), &Progress::default()).unwrap_err();
+    let error = load(&tiny("bert-ts14")).bake(&file, Some(&posterior), &pool(), &Progress::default()).unwrap_err();
     assert_eq!((error.code, file.exists()), (ErrorCode::PosteriorMismatch, false));
 }
 
@@ -285,7 +308,7 @@ fn baking_without_a_posterior_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.onnx");
     let encoder = load(&tiny("bert-ts17"));
-    assert_eq!(encoder.bake(&file, None, &Progress::default()).unwrap_err().code, ErrorCode::NotFitted);
+    assert_eq!(encoder.bake(&file, None, &pool(), &Progress::default()).unwrap_err().code, ErrorCode::NotFitted);
     assert_eq!(encoder.trace_moments().unwrap_err().code, ErrorCode::NotFitted);
     assert!(!file.exists());
 }

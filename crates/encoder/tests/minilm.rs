@@ -6,9 +6,9 @@ mod fixture;
 
 use std::path::PathBuf;
 
-use fixture::{distance, embed, json, load, load_with, numbers, relative, root, runs, strings};
+use fixture::{distance, embed, fitter, json, load, load_with, numbers, relative, root, runs, strings};
 use serde_json::Value;
-use uec_encoder::{Embedded, FitOptions, FitPair, Fitter, Progress, TextTokenizer};
+use uec_encoder::{Embedded, FitOptions, FitPair, Progress, TextTokenizer};
 use uec_gaussian::Cancel;
 use uec_laplace::{Changes, Posterior, Prior, Scale, TailKind};
 
@@ -100,7 +100,7 @@ fn a_fit_is_that_of_float64() {
 
 fn fit(pairs: Vec<FitPair>, tail: TailKind) -> Posterior {
     let (cancel, progress) = (Cancel::default(), Progress::default());
-    let mut fitter = Fitter::new(&load(&model()), FitOptions { tail, ..FitOptions::default() }).unwrap();
+    let mut fitter = fitter(&load(&model()), FitOptions { tail, ..FitOptions::default() });
     fitter.push(pairs, &cancel, &progress).unwrap();
     fitter.finish(&cancel, &progress).unwrap()
 }

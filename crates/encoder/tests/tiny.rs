@@ -10,7 +10,7 @@ use fixture::{distance, embed, json, load, numbers, options, relative, runs, tex
 use uec_encoder::{Encoder, EncoderOptions, Pooling, Progress, TextTokenizer};
 use uec_gaussian::Cancel;
 
-const NAMES: [&str; 5] = ["bert-ts17", "bert-ts14", "bert-dynamo20", "bert-fp16-weights", "bert-cls"];
+const NAMES: [&str; 6] = ["bert-ts17", "bert-ts14", "bert-dynamo20", "bert-fp16-weights", "bert-cls", "bert-external"];
 
 #[test]
 fn token_ids_are_those_of_the_reference() {

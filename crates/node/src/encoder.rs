@@ -272,10 +272,7 @@ impl NativeEncoder {
             env,
             job,
             on_thread,
-            move |job| {
-                let write = || encoder.bake(&PathBuf::from(file), posterior.as_deref(), &job.progress);
-                pool()?.install(write)
-            },
+            move |job| encoder.bake(&PathBuf::from(file), posterior.as_deref(), &*pool()?, &job.progress),
             |_, ()| Ok(()),
         )
     }

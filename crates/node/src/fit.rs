@@ -102,7 +102,7 @@ impl NativeFitter {
         options: NativeFitOptions,
         worker: Arc<Worker>,
     ) -> uec_gaussian::Result<Self> {
-        let fitter = Fitter::new(encoder, options.parse()?)?;
+        let fitter = Fitter::new(encoder, options.parse()?, pool()?)?;
         Ok(Self { fitter: Arc::new(Mutex::new(Some(fitter))), worker })
     }
 
@@ -116,7 +116,7 @@ impl NativeFitter {
         let work = move |job: &Job| {
             let mut fitter = fitter.lock().unwrap_or_else(PoisonError::into_inner);
             let fitter = fitter.as_mut().ok_or_else(finished)?;
-            pool()?.install(|| add(fitter, job))
+            add(fitter, job)
         };
         promise(env, job, |work| self.worker.run(work), work, |_, ()| Ok(()))
     }
@@ -150,7 +150,7 @@ impl NativeFitter {
         let fitter = Arc::clone(&self.fitter);
         let work = move |job: &Job| {
             let fitter = fitter.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(finished)?;
-            pool()?.install(|| fitter.finish(&job.cancel, &job.progress))
+            fitter.finish(&job.cancel, &job.progress)
         };
         promise(env, job, |work| self.worker.run(work), work, |_, posterior| Ok(NativePosterior::from(posterior)))
     }

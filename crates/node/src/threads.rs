@@ -3,7 +3,7 @@
 //! Neither libuv's pool nor rayon's global pool is used, so that nothing is borrowed from the application.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -13,7 +13,7 @@ use uec_gaussian::{Error, ErrorCode};
 use crate::error::to_js;
 
 static WANTED: Mutex<Option<usize>> = Mutex::new(None);
-static POOL: OnceLock<std::result::Result<ThreadPool, String>> = OnceLock::new();
+static POOL: OnceLock<std::result::Result<Arc<ThreadPool>, String>> = OnceLock::new();
 
 /// Threads of the compute pool: what was configured, else the processors that this process may use.
 pub(crate) fn count() -> usize {
@@ -22,15 +22,16 @@ pub(crate) fn count() -> usize {
 }
 
 /// The compute pool, made at its first use.
-pub(crate) fn pool() -> uec_gaussian::Result<&'static ThreadPool> {
+pub(crate) fn pool() -> uec_gaussian::Result<Arc<ThreadPool>> {
     POOL.get_or_init(|| {
         ThreadPoolBuilder::new()
             .num_threads(count())
             .thread_name(|i| format!("uec-compute-{i}"))
             .build()
+            .map(Arc::new)
             .map_err(|error| error.to_string())
     })
-    .as_ref()
+    .clone()
     .map_err(|error| Error::new(ErrorCode::Internal, format!("the compute threads could not be started: {error}")))
 }
 
@@ -54,7 +55,8 @@ pub(crate) fn on_thread(work: Box<dyn FnOnce() + Send>) -> uec_gaussian::Result<
 pub fn set_threads(env: Env, threads: u32) -> Result<()> {
     let threads = threads as usize;
     if POOL.get().is_some() && count() != threads {
-        let message = format!("the compute pool already runs with {} threads; call configure before first use", count());
+        let message =
+            format!("the compute pool already runs with {} threads; call configure before first use", count());
         return Err(to_js(env, Error::invalid(message)));
     }
     *WANTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads);
