@@ -167,7 +167,8 @@ fn position_limit(config: &Value) -> Option<usize> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let offset = match kind {
         "roberta" | "xlm-roberta" | "camembert" | "mpnet" | "longformer" | "data2vec-text" => {
-            config.get("pad_token_id").and_then(Value::as_u64).unwrap_or(1) as usize + 1
+            let padding = config.get("pad_token_id").and_then(Value::as_u64).unwrap_or(1);
+            usize::try_from(padding).unwrap_or(usize::MAX).saturating_add(1)
         }
         _ => 0,
     };

@@ -111,6 +111,8 @@ fn lengths_come_from_the_first_file_that_limits_them() {
     assert_eq!(length(&[("tokenizer_config.json", r#"{"model_max_length": 64}"#)]), 64);
     let sentence = r#"{"max_seq_length": 128}"#;
     assert_eq!(length(&[("sentence_bert_config.json", sentence), ("config.json", position)]), 128);
+    let absurd = position.replace(": 1}", ": 18446744073709551615}");
+    assert_eq!(length(&[("config.json", &absurd)]), 512);
     let long = r#"{"max_seq_length": 8192}"#;
     assert_eq!(length(&[("sentence_bert_config.json", long), ("config.json", position)]), 512);
 }

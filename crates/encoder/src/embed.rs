@@ -71,8 +71,11 @@ impl Encoder {
         for (row, &position) in batch.iter().enumerate() {
             let (from, to) = (row * dimension..(row + 1) * dimension, position * dimension..(position + 1) * dimension);
             let (mean, variance) = (&means[from.clone()], variances.map(|variances| &variances[from]));
-            let numbers = mean.iter().chain(variance.unwrap_or_default());
-            if !(norms[row] > 0.0 && norms[row].is_finite() && numbers.into_iter().all(|number| number.is_finite())) {
+            let sound = norms[row] > 0.0
+                && norms[row].is_finite()
+                && mean.iter().all(|m| m.is_finite())
+                && variance.unwrap_or_default().iter().all(|v| v.is_finite() && *v >= 0.0);
+            if !sound {
                 continue;
             }
             embedded.gaussians.mean[to.clone()].copy_from_slice(mean);
@@ -89,11 +92,22 @@ impl Encoder {
 impl Embedded {
     /// The rows of these texts before any is embedded: all invalid.
     fn empty(tokens: &[Tokens], dimension: usize) -> Result<Self> {
-        let size = tokens.len().checked_mul(dimension).ok_or_else(|| {
-            Error::new(ErrorCode::OutOfMemory, format!("{} embeddings of {dimension} numbers do not fit", tokens.len()))
-        })?;
+        let texts = tokens.len();
+        let memory = || {
+            Error::new(
+                ErrorCode::OutOfMemory,
+                format!("no memory for {texts} embeddings of {dimension} numbers: embed fewer"),
+            )
+        };
+        let size = texts.checked_mul(dimension).ok_or_else(memory)?;
+        let zeros = || {
+            let mut zeros = Vec::new();
+            zeros.try_reserve_exact(size).map_err(|_| memory())?;
+            zeros.resize(size, 0.0);
+            Ok(zeros)
+        };
         Ok(Self {
-            gaussians: Gaussians { mean: vec![0.0; size], variance: vec![0.0; size], dimension },
+            gaussians: Gaussians { mean: zeros()?, variance: zeros()?, dimension },
             norms: vec![0.0; tokens.len()],
             tokens: tokens.iter().map(|tokens| tokens.count).collect(),
             tokens_per_word: tokens.iter().map(Tokens::per_word).collect(),

@@ -10,6 +10,9 @@ use uec_onnx::Pooling;
 
 use crate::runtime::RuntimeSearch;
 
+/// ONNX Runtime starts as many threads as it is told, one after the other.
+const MOST_THREADS: usize = 1024;
+
 /// Where an encoder runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
@@ -71,7 +74,7 @@ pub struct EncoderOptions {
     pub file: Option<String>,
     /// Node or tensor names of the last linear layer and the norm, where the structure is not recognised.
     pub tail: uec_onnx::Override,
-    /// Compute threads, at least 1; by default as many as the machine runs at once.
+    /// Compute threads, 1 to 1024; by default as many as the machine runs at once.
     pub threads: Option<usize>,
     /// Where to run.
     pub device: Device,
@@ -81,10 +84,12 @@ pub struct EncoderOptions {
 
 impl EncoderOptions {
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] for 0 threads.
+    /// [`ErrorCode::InvalidArgument`] for no threads or more than any machine has.
     pub(crate) fn thread_count(&self) -> Result<usize> {
         match self.threads {
-            Some(0) => Err(Error::invalid("threads must be at least 1")),
+            Some(threads) if !(1..=MOST_THREADS).contains(&threads) => {
+                Err(Error::invalid(format!("threads must be between 1 and {MOST_THREADS}, got {threads}")))
+            }
             Some(threads) => Ok(threads),
             None => Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
         }
@@ -137,9 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn no_threads_is_an_error() {
+    fn no_threads_and_absurdly_many_are_an_error() {
         let options = |threads| EncoderOptions { threads, ..EncoderOptions::default() };
-        assert_eq!(options(Some(0)).thread_count().unwrap_err().code, ErrorCode::InvalidArgument);
+        for threads in [0, 1025, usize::MAX] {
+            assert_eq!(options(Some(threads)).thread_count().unwrap_err().code, ErrorCode::InvalidArgument);
+        }
         assert_eq!(options(Some(3)).thread_count(), Ok(3));
         assert!(options(None).thread_count().unwrap() >= 1);
     }

@@ -59,6 +59,7 @@ impl Taps {
     pub(crate) fn run(&self, tokenizer: &TextTokenizer, texts: &[&str], cancel: &Cancel) -> Result<Vec<Tapped>> {
         let mut ids = Vec::with_capacity(texts.len());
         for text in texts {
+            cancel.check()?;
             let tokens = tokenizer.encode("", text)?.ids;
             if tokens.is_empty() {
                 return Err(unusable(text, "it has no tokens"));

@@ -136,14 +136,14 @@ impl TextTokenizer {
         // A long text is tokenised from its beginning only, as far as is needed. The first `room` tokens of the whole text
         // and of a beginning of it agree if the beginning ends between two words and has so many more tokens that its end
         // cannot reach back to them.
-        let enough = 2 * room + 64;
-        let mut length = 16 * enough;
+        let enough = room.saturating_mul(2).saturating_add(64);
+        let mut length = enough.saturating_mul(16);
         while let Some(start) = beginning(&whole, length) {
             let tokens = self.encode_whole(start, true)?;
             if tokens.1 >= enough {
                 return Ok(tokens.0);
             }
-            length *= 4;
+            length = length.saturating_mul(4);
         }
         Ok(self.encode_whole(&whole, false)?.0)
     }
@@ -179,7 +179,7 @@ impl TextTokenizer {
 /// At least `length` bytes from the beginning of a text that is longer than twice that, up to the end of a word (white
 /// space follows); `None` if the text is shorter, or has no white space between `length` and its end.
 fn beginning(text: &str, length: usize) -> Option<&str> {
-    if text.len() <= 2 * length {
+    if text.len() / 2 <= length {
         return None;
     }
     let from = text.ceil_char_boundary(length);
@@ -247,6 +247,13 @@ mod tests {
         let spaced = format!("{} dog", "a".repeat(1 << 18));
         let tokens = tiny(32).encode("", &spaced).unwrap();
         assert_eq!((tokens.count, tokens.truncated), (2, false));
+    }
+
+    #[test]
+    fn no_limit_at_all_is_no_overflow() {
+        let long = "dog ".repeat(40_000);
+        let tokens = tiny(usize::MAX).encode("", &long).unwrap();
+        assert_eq!((tokens.count, tokens.words, tokens.truncated), (40_000, 40_000, false));
     }
 
     #[test]
