@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Calibration, Encoder, Ensemble, type Pair } from '../src/index.ts'
+import { type Calibration, Encoder, Ensemble, EnsembleBatch, GaussianBatch, type Pair } from '../src/index.ts'
 import { tiny } from './paths.ts'
 
 const TEXTS = Array.from({ length: 64 }, (_, i) => `a text with number ${i} and ${i * i} in it`)
@@ -70,6 +70,20 @@ describe('what the caller changes later', () => {
     const before = await ensemble.embed(TEXTS)
     const [batch] = await Promise.all([ensemble.embed(TEXTS), ensemble.calibrate({ pairs: PAIRS })])
     expect(batch.coefficients).toEqual(before.coefficients)
+  })
+})
+
+describe('EnsembleBatch', () => {
+  it('is a GaussianBatch that says how each text was mixed; its slices are plain ones', async () => {
+    const batch = await (await Ensemble.load(members)).embed(['a text', '', 'another'])
+    expect(batch).toBeInstanceOf(EnsembleBatch)
+    expect(batch).toBeInstanceOf(GaussianBatch)
+    expect([batch.coefficients, batch.disagreement, batch.valid].map((part) => part.length)).toEqual([
+      6, 3, 3,
+    ])
+    expect(batch.slice(1)).not.toBeInstanceOf(EnsembleBatch)
+    const empty = await (await Ensemble.load(members)).embed([])
+    expect([empty.length, empty.dimension, empty.coefficients.length]).toEqual([0, 32, 0])
   })
 })
 
