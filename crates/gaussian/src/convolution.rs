@@ -95,15 +95,16 @@ pub struct Convolved {
 /// row alone.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidArgument`] for no member, different numbers of rows, or coefficients of another number or not
-/// finite and at least 0; [`ErrorCode::DimensionMismatch`]; [`ErrorCode::Aborted`].
+/// [`ErrorCode::InvalidArgument`] for no member, different numbers of rows, or coefficients of another number, below
+/// 0 or beyond the range of float32; [`ErrorCode::DimensionMismatch`]; [`ErrorCode::Aborted`].
 pub fn convolve(members: &[Rows<'_>], coefficients: &[f64], normalize: bool, cancel: &Cancel) -> Result<Convolved> {
     let (rows, k) = (check_members(members)?, members.len());
     if coefficients.len() != rows * k {
         return Err(Error::invalid(format!("{} coefficients for {rows} rows × {k} members", coefficients.len())));
     }
-    if let Some(bad) = coefficients.iter().find(|c| !(c.is_finite() && **c >= 0.0)) {
-        return Err(Error::invalid(format!("coefficient {bad}: must be finite and at least 0")));
+    // Beyond float32 the sums could overflow, and their differences be no numbers.
+    if let Some(bad) = coefficients.iter().find(|c| !(0.0..=f64::from(f32::MAX)).contains(*c)) {
+        return Err(Error::invalid(format!("coefficient {bad}: must be at least 0 and within the range of float32")));
     }
     let dimension = members[0].dimension;
     let mut gaussians = Gaussians::zeros(rows, dimension);

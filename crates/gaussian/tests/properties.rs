@@ -198,6 +198,19 @@ fn cancelling_means_give_an_invalid_row() {
 }
 
 #[test]
+fn coefficients_that_could_overflow_are_refused() {
+    let first = Gaussians { mean: vec![f32::MAX], variance: vec![f32::MAX], dimension: 1 };
+    let second = Gaussians { mean: vec![-f32::MAX], variance: vec![f32::MAX], dimension: 1 };
+    let mix = |c: f64| convolve(&[first.rows(), second.rows()], &[c, c / 2.0], true, &Cancel::default());
+    for bad in [f64::MAX, 1e39, f64::INFINITY, f64::NAN, -1e-300] {
+        assert_eq!(mix(bad).unwrap_err().code, ErrorCode::InvalidArgument, "{bad}");
+    }
+    for fine in [3e38, 1.0, 1e-300] {
+        mix(fine).unwrap().gaussians.rows().validate().unwrap();
+    }
+}
+
+#[test]
 fn extreme_temperatures_reach_the_limits() {
     let member = |v: f32| Gaussians { mean: vec![1.0], variance: vec![v], dimension: 1 };
     let (sure, unsure) = (member(0.1), member(0.2));

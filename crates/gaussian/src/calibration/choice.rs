@@ -1,9 +1,15 @@
 //! Which sources a calibration should look at: the subset with the lowest held-out loss.
 //!
-//! Every subset of the allowed sources, and none, is fitted on four of five contiguous folds and its loss taken on the
-//! fifth, whose pairs compete among themselves. Of the subsets whose mean is within one standard error of the best,
-//! the one with fewest sources wins. The standard error is that of the paired differences over the folds, since folds
-//! differ in difficulty for all subsets alike.
+//! The pairs are cut into F = 5 contiguous folds of equal size, up to rounding. Every subset S of the allowed sources,
+//! the empty one included, is fitted on four of them (objective and ridge as for all pairs), and its loss ℓ_f(S) is the
+//! symmetric InfoNCE of the fifth, without the ridge, whose pairs compete among themselves alone. With
+//!
+//!   ℓ(S) = mean_f ℓ_f(S),   B = argmin ℓ(S),   Δ_f(S) = ℓ_f(S) − ℓ_f(B)
+//!   se(S) = sqrt( Σ_f (Δ_f − mean Δ)² / (F − 1) / F )
+//!
+//! the choice is the smallest S with mean_f Δ_f(S) ≤ max(se(S), 1e-5 nats); of equally small ones that with the lowest ℓ.
+//! This is the one-standard-error rule on paired differences: folds differ in difficulty for all subsets alike, so that
+//! the standard error of ℓ(B) itself would hide every difference between subsets.
 
 use rayon::prelude::*;
 
@@ -32,11 +38,12 @@ pub fn choose_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Resu
     for fold in 0..FOLDS {
         let fold = fold * n / FOLDS..(fold + 1) * n / FOLDS;
         let (held_out, rest): (Vec<_>, Vec<_>) = (0..n).partition(|row| fold.contains(row));
-        let (training, test) = (contrast.select(&rest), contrast.select(&held_out));
+        let (training, test) = (contrast.select(&rest, cancel)?, contrast.select(&held_out, cancel)?);
         let of_fold = subsets
             .par_iter()
             .map(|columns| {
-                fit(&training, columns, &FOLD_STARTS, FOLD_TOLERANCE, cancel).map(|theta| test.loss(&theta, columns).0)
+                let theta = fit(&training, columns, &FOLD_STARTS, FOLD_TOLERANCE, cancel)?;
+                test.loss(&theta, columns, cancel).map(|(loss, _)| loss)
             })
             .collect::<Result<Vec<_>>>()?;
         losses.iter_mut().zip(of_fold).for_each(|(losses, loss)| losses.push(loss));
@@ -44,7 +51,8 @@ pub fn choose_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Resu
     let chosen = choose(&subsets, &losses);
     let columns = &subsets[chosen];
     let theta = fit(&contrast, columns, &STARTS, TOLERANCE, cancel)?;
-    Ok(Calibration { loss: mean(&losses[chosen]), ..calibration(&contrast, pairs.sources, columns, theta) })
+    let fitted = calibration(&contrast, pairs.sources, columns, theta, cancel)?;
+    Ok(Calibration { loss: mean(&losses[chosen]), ..fitted })
 }
 
 /// All subsets of 0..count, smaller ones first.

@@ -24,8 +24,8 @@ const SHORTEST: f64 = 1e-12;
 pub(super) struct Contrast {
     members: usize,
     pairs: usize,
-    /// ⟨A_ki, B_lj⟩ as [k][l][i][j].
-    cross: Vec<f64>,
+    /// ⟨A_ki, B_lj⟩ as [k][l][i] and, within a line, [j].
+    cross: Vec<Vec<f64>>,
     queries: Side,
     documents: Side,
 }
@@ -53,26 +53,18 @@ struct Mixed {
 impl Contrast {
     pub(super) fn new(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<Self> {
         let (n, k) = (pairs.check()?, pairs.query_means.len());
-        let size = n.checked_mul(n).and_then(|x| x.checked_mul(k * k)).filter(|size| *size <= MOST_PRODUCTS);
-        let Some(size) = size else {
+        if n.checked_mul(n).and_then(|x| x.checked_mul(k * k)).is_none_or(|size| size > MOST_PRODUCTS) {
             let most = ((MOST_PRODUCTS / (k * k)) as f64).sqrt() as usize;
             return Err(Error::invalid(format!("{n} pairs: with {k} encoders a calibration takes at most {most}")));
-        };
-        let mut cross = Vec::new();
-        cross.try_reserve_exact(size).map_err(|_| {
-            Error::new(ErrorCode::OutOfMemory, format!("no memory to calibrate on {n} pairs: use fewer"))
-        })?;
-        cross.resize(size, 0.0);
+        }
         let d = pairs.dimension;
-        cross.par_chunks_mut(n).enumerate().try_for_each(|(line, out)| {
-            cancel.check()?;
+        let lines = (0..k * k * n).into_par_iter().map(|line| {
             let (member, i) = (line / n, line % n);
             let query = &pairs.query_means[member / k][i * d..(i + 1) * d];
-            for (out, document) in out.iter_mut().zip(pairs.document_means[member % k].chunks_exact(d)) {
-                *out = dot(query, document);
-            }
-            Ok(())
-        })?;
+            let documents = pairs.document_means[member % k].chunks_exact(d);
+            one_line(n, documents.map(|document| dot(query, document)), cancel)
+        });
+        let cross = lines.collect::<Result<_>>()?;
         let side = |means: &[&[f32]], uncertainties: &[f32]| Side::new(means, uncertainties, pairs, n);
         Ok(Self {
             members: k,
@@ -92,21 +84,22 @@ impl Contrast {
     }
 
     /// The contrast among these pairs only.
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
+    pub(super) fn select(&self, rows: &[usize], cancel: &Cancel) -> Result<Self> {
         let (n, k) = (self.pairs, self.members);
         let lines = (0..k * k).flat_map(|member| rows.iter().map(move |i| member * n + i));
-        let cross = lines.flat_map(|line| rows.iter().map(move |j| self.cross[line * n + j])).collect();
-        Self {
+        let cross = lines.map(|line| one_line(rows.len(), rows.iter().map(|j| self.cross[line][*j]), cancel));
+        Ok(Self {
             members: k,
             pairs: rows.len(),
-            cross,
+            cross: cross.collect::<Result<_>>()?,
             queries: self.queries.select(rows, k),
             documents: self.documents.select(rows, k),
-        }
+        })
     }
 
-    /// The loss at θ = (a, p), p over the sources `columns`, and its gradient.
-    pub(super) fn loss(&self, theta: &[f64], columns: &[usize]) -> (f64, Vec<f64>) {
+    /// The loss at θ = (a, p), p over the sources `columns`, and its gradient. An evaluation over the most pairs takes
+    /// seconds, hence `cancel`.
+    pub(super) fn loss(&self, theta: &[f64], columns: &[usize], cancel: &Cancel) -> Result<(f64, Vec<f64>)> {
         let (n, k) = (self.pairs, self.members);
         let (query, document) = (self.queries.mix(theta, columns, k), self.documents.mix(theta, columns, k));
         let mut partial = vec![0.0; k * n];
@@ -114,6 +107,7 @@ impl Contrast {
         let mut exponentials = vec![0.0; n * n];
         let (mut row_sums, mut column_sums, mut diagonal) = (vec![0.0; n], vec![0.0; n], 0.0);
         for (i, line) in exponentials.chunks_exact_mut(n).enumerate() {
+            cancel.check()?;
             self.against_documents(i, &document, &mut partial);
             for (part, x) in partial.chunks_exact(n).zip(query.of(i)) {
                 line.iter_mut().zip(part).for_each(|(c, part)| *c += x * part);
@@ -132,6 +126,7 @@ impl Contrast {
         let scale = 1.0 / (2.0 * n as f64 * TAU);
         let (mut to_query, mut to_document) = (vec![0.0; k * n], vec![0.0; k * n]);
         for (i, line) in exponentials.chunks_exact_mut(n).enumerate() {
+            cancel.check()?;
             for (e, column) in line.iter_mut().zip(&column_sums) {
                 *e = scale * (*e / row_sums[i] + *e / column);
             }
@@ -150,12 +145,11 @@ impl Contrast {
         let mut gradient = vec![0.0; theta.len()];
         self.queries.backward(&query, &to_query, columns, &mut gradient);
         self.documents.backward(&document, &to_document, columns, &mut gradient);
-        (loss, gradient)
+        Ok((loss, gradient))
     }
 
     fn products(&self, member: usize, other: usize, i: usize) -> &[f64] {
-        let start = ((member * self.members + other) * self.pairs + i) * self.pairs;
-        &self.cross[start..start + self.pairs]
+        &self.cross[(member * self.members + other) * self.pairs + i]
     }
 
     /// out[k][j] = Σ_l y_jl ⟨A_ki, B_lj⟩
@@ -254,6 +248,16 @@ impl Side {
             }
         }
     }
+}
+
+/// A line of products. Together they fill gigabytes, so each asks for its memory and whether it is still wanted.
+fn one_line(length: usize, products: impl Iterator<Item = f64>, cancel: &Cancel) -> Result<Vec<f64>> {
+    cancel.check()?;
+    let mut line = Vec::new();
+    line.try_reserve_exact(length)
+        .map_err(|_| Error::new(ErrorCode::OutOfMemory, "no memory to calibrate on so many pairs: use fewer"))?;
+    line.extend(products);
+    Ok(line)
 }
 
 fn weighted(x: &[f64], weights: &[f64]) -> f64 {

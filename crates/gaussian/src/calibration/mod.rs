@@ -122,14 +122,20 @@ pub fn fit_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<
     let contrast = Contrast::new(pairs, cancel)?;
     let columns: Vec<usize> = (0..pairs.sources.len()).collect();
     let theta = fit(&contrast, &columns, &STARTS, TOLERANCE, cancel)?;
-    Ok(calibration(&contrast, pairs.sources, &columns, theta))
+    calibration(&contrast, pairs.sources, &columns, theta, cancel)
 }
 
-fn calibration(contrast: &Contrast, sources: &[Source], columns: &[usize], mut theta: Vec<f64>) -> Calibration {
-    let (loss, _) = contrast.loss(&theta, columns);
+fn calibration(
+    contrast: &Contrast,
+    sources: &[Source],
+    columns: &[usize],
+    mut theta: Vec<f64>,
+    cancel: &Cancel,
+) -> Result<Calibration> {
+    let (loss, _) = contrast.loss(&theta, columns, cancel)?;
     let power = theta.split_off(contrast.members());
     let sources = columns.iter().map(|column| sources[*column]).collect();
-    Calibration { sources, bias: theta, power, loss, pairs: contrast.pairs() }
+    Ok(Calibration { sources, bias: theta, power, loss, pairs: contrast.pairs() })
 }
 
 /// θ = (a, p) at the best of the optima reached from these powers, each with a = 0.
@@ -138,8 +144,7 @@ fn fit(contrast: &Contrast, columns: &[usize], starts: &[f64], tolerance: f64, c
     let mut lower = vec![f64::NEG_INFINITY; k];
     lower.resize(k + j, 0.0);
     let objective = |theta: &[f64]| -> Result<(f64, Vec<f64>)> {
-        cancel.check()?;
-        let (loss, mut gradient) = contrast.loss(theta, columns);
+        let (loss, mut gradient) = contrast.loss(theta, columns, cancel)?;
         let ridge: f64 = theta.iter().map(|x| x * x).sum();
         for (g, x) in gradient.iter_mut().zip(theta) {
             *g += RIDGE * x;
