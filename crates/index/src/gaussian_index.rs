@@ -160,8 +160,11 @@ impl GaussianIndex {
     /// # Errors
     /// [`ErrorCode::Internal`] if the index contradicts itself.
     pub fn verify(&self) -> Result<()> {
-        let internal = |message: String| Error::new(ErrorCode::Internal, format!("the index is damaged: {message}"));
+        let internal = |what: String| Error::new(ErrorCode::Internal, format!("the index is damaged: {what}"));
         self.rows().validate().map_err(|error| internal(error.message))?;
+        if let Some(row) = self.rows().iter().position(|row| row.has_zero_mean()) {
+            return Err(internal(format!("row {row} has a mean of zeros")));
+        }
         let sound = self.mean.len() == self.len() * self.dimension
             && self.variance.len() == self.mean.len()
             && self.positions.len() == self.len()

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use uec_gaussian::{Cancel, Candidate, Error, Result, Rows, Score, TopK, score_pair, validate_beta};
+use uec_gaussian::{Cancel, Candidate, Error, ErrorCode, Result, Rows, Score, TopK, score_pair, validate_beta};
 
 use crate::GaussianIndex;
 
@@ -63,9 +63,9 @@ impl GaussianIndex {
     /// ranks last.
     ///
     /// # Errors
-    /// [`uec_gaussian::ErrorCode::DimensionMismatch`]; [`uec_gaussian::ErrorCode::InvalidArgument`] for queries that are
+    /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] for queries that are
     /// not finite or have negative variances, k = 0, a bad β or a minimum score that is NaN;
-    /// [`uec_gaussian::ErrorCode::Aborted`].
+    /// [`ErrorCode::OutOfMemory`] for more hits than fit; [`ErrorCode::Aborted`].
     pub fn search(&self, queries: Rows<'_>, options: &SearchOptions<'_>, cancel: &Cancel) -> Result<Hits> {
         self.check_dimension(&queries)?;
         queries.validate()?;
@@ -79,12 +79,15 @@ impl GaussianIndex {
         cancel.check()?;
         let documents = self.candidates(options.filter);
         let k = options.k.min(self.len());
+        // Before the work: a search for everything may ask for more than there is.
+        let mut hits = Hits::new(queries.len(), k)?;
         let starts: Vec<usize> = (0..queries.len()).step_by(QUERIES).collect();
         let best = starts
             .into_par_iter()
             .map(|start| self.search_block(queries, start, &documents, k, options, cancel))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Hits::new(k, best.into_iter().flatten().collect()))
+        hits.fill(best.into_iter().flatten());
+        Ok(hits)
     }
 
     /// The positions to look at, rising.
@@ -132,26 +135,52 @@ impl GaussianIndex {
 }
 
 impl Hits {
-    fn new(k: usize, best: Vec<TopK>) -> Self {
-        let cells = best.len() * k;
-        let mut hits = Self {
-            k,
-            counts: Vec::with_capacity(best.len()),
-            positions: vec![UNUSED; cells],
-            scores: vec![f64::NEG_INFINITY; cells],
-            similarities: vec![f64::NEG_INFINITY; cells],
-            deviations: vec![f64::NEG_INFINITY; cells],
+    fn new(queries: usize, k: usize) -> Result<Self> {
+        let memory = || {
+            Error::new(ErrorCode::OutOfMemory, format!("no memory for {queries} × {k} hits: search with a smaller k"))
         };
-        for (query, best) in best.into_iter().enumerate() {
+        let cells = queries.checked_mul(k).ok_or_else(memory)?;
+        let unused = || column(cells, f64::NEG_INFINITY).ok_or_else(memory);
+        Ok(Self {
+            k,
+            counts: Vec::new(),
+            positions: column(cells, UNUSED).ok_or_else(memory)?,
+            scores: unused()?,
+            similarities: unused()?,
+            deviations: unused()?,
+        })
+    }
+
+    fn fill(&mut self, best: impl Iterator<Item = TopK>) {
+        for (query, best) in best.enumerate() {
             let best = best.into_sorted();
-            hits.counts.push(best.len() as u32);
-            for (cell, hit) in (query * k..).zip(best) {
-                hits.positions[cell] = hit.position;
-                hits.scores[cell] = hit.scored.score;
-                hits.similarities[cell] = hit.scored.similarity;
-                hits.deviations[cell] = hit.scored.deviation;
+            self.counts.push(best.len() as u32);
+            for (cell, hit) in (query * self.k..).zip(best) {
+                self.positions[cell] = hit.position;
+                self.scores[cell] = hit.scored.score;
+                self.similarities[cell] = hit.scored.similarity;
+                self.deviations[cell] = hit.scored.deviation;
             }
         }
-        hits
+    }
+}
+
+/// `cells` times `value`; none if memory lacks.
+fn column<T: Copy>(cells: usize, value: T) -> Option<Vec<T>> {
+    let mut column = Vec::new();
+    column.try_reserve_exact(cells).ok()?;
+    column.resize(cells, value);
+    Some(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_hits_than_fit_into_memory_are_an_error() {
+        for (queries, k) in [(1 << 40, 1 << 20), (usize::MAX, 2)] {
+            assert_eq!(Hits::new(queries, k).unwrap_err().code, ErrorCode::OutOfMemory);
+        }
     }
 }
