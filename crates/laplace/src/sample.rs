@@ -61,7 +61,7 @@ impl TraceSample {
     /// ‖z‖ = 0 are passed over.
     ///
     /// # Errors
-    /// As [`Head::forward`], and `DimensionMismatch` for another head than the sample's.
+    /// As [`Head::forward`], `InvalidArgument` where h overflows, and `DimensionMismatch` for another head than the sample's.
     pub fn add(&mut self, hash: u64, head: &Head, text: &Text) -> Result<()> {
         if (head.dimension, head.features) != (self.dimension, self.features) {
             return Err(Error::new(ErrorCode::DimensionMismatch, "the trace sample was begun with another head"));
@@ -73,8 +73,11 @@ impl TraceSample {
         if forward.norm == 0.0 {
             return Ok(());
         }
-        let round = |values: &[f64]| values.iter().map(|&x| x as f32).collect();
+        let round = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<_>>();
         let h = round(&features(head, text, &forward, self.tail));
+        if h.iter().any(|h| !h.is_finite()) {
+            return Err(Error::invalid("a text's activations, divided by the norm's scale, overflow"));
+        }
         self.insert(hash, Sampled { h, mean: round(&forward.unit), norm: forward.norm });
         Ok(())
     }

@@ -239,3 +239,15 @@ fn the_sample_is_the_smallest_hashes_in_any_order() {
     empty.add(0, &head, &zero).unwrap();
     assert!(empty.is_empty());
 }
+
+/// h of the first-order tail is divided by s, which a nearly constant u makes tiny.
+#[test]
+fn a_sample_keeps_no_infinite_text() {
+    let norm = Norm::Layer { gamma: vec![1.0; 2], beta: vec![0.0, 1.0], epsilon: 1e-30 };
+    let head = Head { dimension: 2, features: 1, norm };
+    let text = Text { a: &[1e30], u: &[1.0, 1.0], weights: &[1.0] };
+    let mut sample = TraceSample::new(&head, TailKind::FirstOrder);
+    assert_eq!(sample.add(1, &head, &text).unwrap_err().code, ErrorCode::InvalidArgument);
+    assert!(sample.is_empty());
+    TraceSample::new(&head, TailKind::Plain).add(1, &head, &text).unwrap();
+}

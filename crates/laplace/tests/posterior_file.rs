@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
 use support::{Problem, Shape, golden, texts};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{Curvature, CurvatureOptions, Posterior, PosteriorOptions, Prior, Scale, TailKind, TraceSample};
@@ -153,39 +155,85 @@ fn a_newer_version_says_so() {
     assert!(error.message.contains("version 2"), "{error}");
 }
 
+/// The file of another writer, with the checksum that docs/posterior-format.md describes.
+fn forge(good: &[u8], change: impl FnOnce(&mut HashMap<String, String>)) -> Vec<u8> {
+    let file = SafeTensors::deserialize(good).unwrap();
+    let (_, header) = SafeTensors::read_metadata(good).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("checksum");
+    change(&mut metadata);
+    let mut pairs: Vec<_> = metadata.iter().collect();
+    pairs.sort_unstable();
+    let mut hash = Sha256::new();
+    let mut piece = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for (key, value) in pairs {
+        piece(key.as_bytes());
+        piece(value.as_bytes());
+    }
+    for name in ["sample_hash", "sample_norm", "H", "gamma", "sample_h", "sample_mean"] {
+        let tensor = file.tensor(name).unwrap();
+        for &length in tensor.shape() {
+            piece(&(length as u64).to_le_bytes());
+        }
+        piece(tensor.data());
+    }
+    let sum = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    metadata.entry("checksum".to_owned()).or_insert(sum);
+    safetensors::serialize(file.tensors(), Some(metadata)).unwrap()
+}
+
 /// Files with a right checksum and wrong content: what a faulty writer could make.
 #[test]
 fn content_that_contradicts_itself_is_corrupt() {
     let good = plain().to_bytes().unwrap();
+    assert_eq!(Posterior::from_bytes(&forge(&good, |_| {})).unwrap(), plain(), "the forged checksum is the right one");
+    for (key, value, why) in [
+        ("prior_precision", "NaN", "prior_precision"),
+        ("prior_precision", "0", "prior_precision"),
+        ("scale", "1e300", "range"),
+        ("scale", "inf", "scale"),
+        ("loss_sum", "-1", "loss_sum"),
+        ("pairs", "-3", "pairs"),
+        ("pairs", "0", "pairs"),
+        ("correct", "5", "loss"),
+        ("norm", "batch", "norm"),
+        ("tail", "head", "tail"),
+        ("temperature", "0", "temperature"),
+        ("laplace_temperature", "-1", "laplace_temperature"),
+        ("format", "other", "not a posterior"),
+        ("checksum", "0", "checksum"),
+    ] {
+        let forged = forge(&good, |metadata| drop(metadata.insert(key.to_owned(), value.to_owned())));
+        let error = Posterior::from_bytes(&forged).unwrap_err();
+        assert_eq!(error.code, ErrorCode::FileCorrupt, "{key}");
+        assert!(error.message.contains(why), "{key} {value}: {error}");
+    }
     let file = SafeTensors::deserialize(&good).unwrap();
     let (_, header) = SafeTensors::read_metadata(&good).unwrap();
     let metadata = header.metadata().clone().unwrap();
-    for (key, value) in [
-        ("prior_precision", "NaN"),
-        ("prior_precision", "0"),
-        ("scale", "inf"),
-        ("loss_sum", "-1"),
-        ("pairs", "-3"),
-        ("correct", "5"),
-        ("norm", "batch"),
-        ("tail", "head"),
-        ("format", "other"),
-        ("checksum", "0"),
-    ] {
-        let mut changed = metadata.clone();
-        changed.insert(key.to_owned(), value.to_owned());
-        let bytes = safetensors::serialize(file.tensors(), Some(changed)).unwrap();
-        assert_eq!(Posterior::from_bytes(&bytes).unwrap_err().code, ErrorCode::FileCorrupt, "{key}");
-    }
-    for key in metadata.keys().filter(|key| !key.starts_with("fit.")) {
-        let mut changed = metadata.clone();
-        changed.remove(key);
-        let bytes = safetensors::serialize(file.tensors(), Some(changed)).unwrap();
-        assert_eq!(Posterior::from_bytes(&bytes).unwrap_err().code, ErrorCode::FileCorrupt, "without {key}");
+    for key in metadata.keys().filter(|key| !key.starts_with("fit.") && *key != "checksum") {
+        let forged = forge(&good, |metadata| drop(metadata.remove(key)));
+        let error = Posterior::from_bytes(&forged).unwrap_err();
+        assert_eq!(error.code, ErrorCode::FileCorrupt, "without {key}");
+        assert!(key == "format" || error.message.contains(key.as_str()), "without {key}: {error}");
     }
     for name in file.names() {
         let tensors = file.tensors().into_iter().filter(|(other, _)| other != name);
         let bytes = safetensors::serialize(tensors, Some(metadata.clone())).unwrap();
         assert_eq!(Posterior::from_bytes(&bytes).unwrap_err().code, ErrorCode::FileCorrupt, "without {name}");
     }
+}
+
+#[test]
+fn claimed_pairs_beyond_all_numbers_do_not_merge() {
+    let forged = forge(&plain().to_bytes().unwrap(), |metadata| {
+        metadata.insert("pairs".to_owned(), usize::MAX.to_string());
+    });
+    let claimed = Posterior::from_bytes(&forged).unwrap();
+    let error = Posterior::merge(&[claimed, plain()]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidArgument);
+    assert!(error.message.contains("more pairs"), "{error}");
 }

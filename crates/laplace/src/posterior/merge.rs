@@ -30,7 +30,10 @@ impl Posterior {
                 *sum += f64::from(part);
             }
             evidence.loss += part.loss;
-            evidence.pairs += part.pairs;
+            let pairs = evidence.pairs.checked_add(part.pairs);
+            evidence.pairs =
+                pairs.ok_or_else(|| Error::invalid("these posteriors claim more pairs than there can be"))?;
+            // At most as many as pairs.
             evidence.correct += part.correct;
             evidence.sample.merge(&part.sample)?;
         }
