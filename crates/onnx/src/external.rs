@@ -90,6 +90,9 @@ impl External {
             Error::new(ErrorCode::OutOfMemory, format!("not enough memory to read {}", self.file.display()))
         })?;
         file.take(self.length).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() as u64 != self.length {
+            return Err(fail(std::io::ErrorKind::UnexpectedEof.into()));
+        }
         Ok(bytes)
     }
 }

@@ -25,19 +25,20 @@ pub(crate) fn file(path: &Path) -> Result<Bytes> {
         }
         _ => invalid(path, &format!("cannot be read: {error}")),
     };
-    let mut file = File::open(path).map_err(fail)?;
-    let metadata = file.metadata().map_err(fail)?;
+    // Looked at before it is opened: opening a pipe waits for its writer.
+    let metadata = path.metadata().map_err(fail)?;
     if !metadata.is_file() {
         return Err(invalid(path, "is not a file: name the .onnx file itself"));
     }
     if metadata.len() > MAX_BYTES {
         return Err(invalid(path, "is larger than 2 GiB, the limit of an ONNX file: export it with external data"));
     }
+    let file = File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(metadata.len() as usize)
         .map_err(|_| Error::new(ErrorCode::OutOfMemory, format!("not enough memory to read {}", path.display())))?;
-    file.by_ref().take(MAX_BYTES).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(fail)?;
     Ok(Bytes::from(bytes))
 }
 
