@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UecError } from '../src/errors.ts'
-import { FINGERPRINT, GaussianBatch, TrustedGaussians } from '../src/gaussian-batch.ts'
+import { FINGERPRINT, GaussianBatch, settle, TrustedGaussians } from '../src/gaussian-batch.ts'
 
 const of = (mean: number[], variance: number[], dimension: number) =>
   new GaussianBatch({ mean: Float32Array.from(mean), variance: Float32Array.from(variance), dimension })
@@ -111,5 +111,19 @@ describe('GaussianBatch', () => {
     const plain = new Float32Array(2)
     const wrapped = new GaussianBatch(new TrustedGaussians(plain, plain, 2))
     expect(wrapped.mean.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+
+  test('large results are moved in slices that leave the event loop free', async () => {
+    const small = Float32Array.of(1, 2)
+    expect((await settle(small)).buffer).toBeInstanceOf(SharedArrayBuffer)
+    const large = Float32Array.from({ length: 30_000_001 }, (_, i) => i)
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    const settled = await settle(large)
+    clearInterval(timer)
+    expect(settled.buffer).toBeInstanceOf(SharedArrayBuffer)
+    expect(settled).toHaveLength(large.length)
+    for (const i of [0, 1, 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 1, 30_000_000]) expect(settled[i]).toBe(large[i])
+    expect(turns).toBeGreaterThan(1)
   })
 })

@@ -3,7 +3,7 @@
 import type { Backend } from './backend.ts'
 import { type CoefficientRule, planCoefficients } from './coefficients.ts'
 import { invalid } from './errors.ts'
-import { checkBatch, GaussianBatch, TrustedGaussians } from './gaussian-batch.ts'
+import { checkBatch, GaussianBatch, settle, TrustedGaussians } from './gaussian-batch.ts'
 import { boolean, checkOptions, describe } from './options.ts'
 import { abortable, checkSignal } from './signal.ts'
 
@@ -49,7 +49,8 @@ export function createConvolve(backend: Backend): Convolve {
     const plan = planCoefficients(coefficients, temperature, uncertainties, members.length, length)
     const own = [...members]
     const mixture = await abortable(signal, () => backend.convolve(own, plan, normalize, signal))
-    const gaussians = new GaussianBatch(new TrustedGaussians(mixture.mean, mixture.variance, dimension))
+    const [mean, variance] = [await settle(mixture.mean), await settle(mixture.variance)]
+    const gaussians = new GaussianBatch(new TrustedGaussians(mean, variance, dimension))
     return { gaussians, coefficients: mixture.coefficients }
   }
 }

@@ -3,6 +3,7 @@ import type { Mixture } from './backend.ts'
 import { type CoefficientRule, planCoefficients } from './coefficients.ts'
 import { Encoder } from './encoder.ts'
 import type { EncoderBatch } from './encoder-batch.ts'
+import { settle } from './gaussian-batch.ts'
 import { call, run } from './job.ts'
 import { native } from './native.ts'
 import { nativeBackend } from './native-backend.ts'
@@ -45,6 +46,7 @@ export function allTraces(groups: readonly (readonly EncoderBatch[])[]): Float64
   return groups.flat().map((batch) => batch.traces().filter((_, i) => batch.valid[i] === 1))
 }
 
+/** The mixture of what the members saw, by the settings. */
 export async function mix(
   members: readonly EncoderBatch[],
   settings: Settings,
@@ -55,7 +57,8 @@ export async function mix(
   const plan = planCoefficients(rule, settings.temperature, u, members.length, members[0]!.length)
   const mixture: Mixture = await nativeBackend().convolve(members, plan, settings.normalize, signal)
   const disagreement = Float32Array.from(mixture.squaredNorms, (norm2, i) =>
-    mixture.valid[i] ? 1 - norm2 : 0,
+    mixture.valid[i] ? Math.max(0, 1 - norm2) : 0,
   )
-  return { mixed: mixture, coefficients: mixture.coefficients, disagreement, valid: mixture.valid }
+  const mixed = { mean: await settle(mixture.mean), variance: await settle(mixture.variance) }
+  return { mixed, coefficients: mixture.coefficients, disagreement, valid: mixture.valid }
 }

@@ -2,6 +2,7 @@
 
 import { invalid, UecError } from './errors.ts'
 import { describe, integer } from './options.ts'
+import { TimeSlice } from './time-slice.ts'
 
 /** One diagonal Gaussian: D means and D variances. Views, not copies. */
 export interface Gaussian {
@@ -161,6 +162,24 @@ export function allocate(length: number): Float32Array {
   } catch (cause) {
     throw new UecError('ERR_OUT_OF_MEMORY', `no memory for ${length} float32 numbers`, { cause })
   }
+}
+
+/** Numbers copied between two looks at the clock; the work of one is that of many multiplications (new pages). */
+const COPIED = 1 << 18
+
+/**
+ * @internal Large results on their way into a batch, moved into memory of {@link allocate} in slices that leave the
+ * event loop free.
+ */
+export async function settle(numbers: Float32Array): Promise<Float32Array> {
+  if (numbers.length <= COPIED) return untransferable(numbers)
+  const settled = allocate(numbers.length)
+  const slice = new TimeSlice()
+  for (let start = 0; start < numbers.length; start += COPIED) {
+    settled.set(numbers.subarray(start, start + COPIED), start)
+    if (slice.spent(COPIED)) await slice.next()
+  }
+  return settled
 }
 
 function untransferable(numbers: Float32Array): Float32Array {
