@@ -147,6 +147,14 @@ describe('Rust', () => {
     expect(bare).toEqual(['crates/node/src/lib.rs: init'])
   })
 
+  it('catches panics in the one place where work runs off the event loop', () => {
+    const job = code('crates/node/src/job.rs')
+    expect(job).toMatch(/catch_unwind\(AssertUnwindSafe\(\|\| work\(&job\)\)\)/)
+    const all = files('crates/node/src', '.rs').map(code).join('')
+    expect(all.match(/create_deferred/g)).toHaveLength(1)
+    expect(all, 'promises of napi have a way of their own').not.toMatch(/AsyncTask|spawn_future|async fn/)
+  })
+
   it('unwinds when it panics, so that there is something to catch', () => {
     expect(read('Cargo.toml')).not.toMatch(/panic\s*=\s*"abort"/)
   })

@@ -38,6 +38,22 @@ export function abortContract(api: Api): void {
     })
   })
 
+  const lots = () => api.GaussianBatch.concat(Array.from({ length: 50 }, () => many))
+  test.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+    ['similarity', (signal) => api.similarity(many, many, { signal, score: 'bhattacharyya' })],
+    [
+      'pairwiseSimilarity',
+      (signal) => api.pairwiseSimilarity(lots(), lots(), { signal, score: 'bhattacharyya' }),
+    ],
+    ['convolve', (signal) => api.convolve(Array(8).fill(lots()), { signal })],
+  ])('abort of %s while it runs', async (_, call) => {
+    const controller = new AbortController()
+    const promise = call(controller.signal)
+    setTimeout(() => controller.abort('stop'), 3)
+    await expect(promise).rejects.toBe('stop')
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+
   test('a signal that never fires changes nothing and keeps no listener', async () => {
     const { signal } = new AbortController()
     const [query, candidate] = [many.slice(0, 2), many.slice(2, 4)]
