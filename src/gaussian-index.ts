@@ -82,6 +82,9 @@ export abstract class AbstractGaussianIndex implements Disposable {
   readonly #readonly: boolean
   readonly #order = new ReadWriteLock()
   #store: IndexStore | undefined
+  // As of the last finished change: asking the store would wait for one that is under way, or see half of it.
+  #size = 0
+  #bytes = 0
 
   constructor(backend: Backend, options: IndexOptions) {
     const opened = options instanceof OpenedIndex ? options : new OpenedIndex(create(backend, options), false)
@@ -89,16 +92,19 @@ export abstract class AbstractGaussianIndex implements Disposable {
     this.fingerprint = opened.store.fingerprint
     this.#readonly = opened.readonly
     this.#store = opened.store
+    this.#count(opened.store)
   }
 
-  /** Number of rows. */
+  /** Number of rows, without those of an add that is under way. */
   get size(): number {
-    return this.#open().size()
+    this.#open()
+    return this.#size
   }
 
   /** Memory of the rows and ids, in bytes. */
   get bytes(): number {
-    return this.#open().bytes()
+    this.#open()
+    return this.#bytes
   }
 
   /**
@@ -117,6 +123,7 @@ export abstract class AbstractGaussianIndex implements Disposable {
     await this.#order.write(async () => {
       await checkIds(own)
       await store.add(own, batch)
+      this.#count(store)
     })
   }
 
@@ -126,7 +133,9 @@ export abstract class AbstractGaussianIndex implements Disposable {
     const own = copyIds(ids)
     return this.#order.write(async () => {
       await checkIds(own)
-      return store.remove(own)
+      const removed = await store.remove(own)
+      this.#count(store)
+      return removed
     })
   }
 
@@ -209,6 +218,11 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  #count(store: IndexStore): void {
+    this.#size = store.size()
+    this.#bytes = store.bytes()
   }
 
   #open(): IndexStore {

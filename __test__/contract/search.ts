@@ -132,6 +132,28 @@ export function searchContract(api: Api): void {
       expect((await index.search(query, { filter: chosen })).of(0).map((hit) => hit.id)).toEqual([names[0]])
     })
 
+    test('size and bytes are known at once while rows are added', async () => {
+      using index = new api.GaussianIndex({ dimension: 64 })
+      const many = api.GaussianBatch.concat(Array(40).fill(batch(api, manyRows(1000, 64))))
+      let done = false
+      const adding = index.add(ids(40_000), many).then(() => {
+        done = true
+      })
+      let longest = 0
+      while (!done) {
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        const start = performance.now()
+        expect([0, 40_000]).toContain(index.size)
+        expect(index.bytes).toBeGreaterThanOrEqual(0)
+        longest = Math.max(longest, performance.now() - start)
+      }
+      await adding
+      expect(longest).toBeLessThan(10)
+      expect(index.size).toBe(40_000)
+      expect(await index.remove(['d0', 'd1', 'none'])).toBe(2)
+      expect(index.size).toBe(39_998)
+    })
+
     test('no queries and an empty index give no hits', async () => {
       using index = new api.GaussianIndex({ dimension: 2 })
       const query = batch(api, [{ mean: [1, 0], variance: [0, 0] }])
