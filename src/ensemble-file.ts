@@ -1,6 +1,6 @@
 // The ensemble directory: ensemble.json beside one baked encoder per member. All paths in it are relative.
 import { randomUUID } from 'node:crypto'
-import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type CoefficientRule, planCoefficients } from './coefficients.ts'
 import { Encoder } from './encoder.ts'
@@ -9,6 +9,9 @@ import { UecError } from './errors.ts'
 const FORMAT = 'uec-ensemble'
 const VERSION = 1
 const NAME = 'ensemble.json'
+/** Ends the name of an ensemble that is about to be replaced. */
+const AWAY = '-old'
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 interface StoredMember {
   path: string
@@ -25,6 +28,7 @@ export interface StoredEnsemble {
 /** Reads ensemble.json; the members' paths come out absolute. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
 export async function readEnsemble(directory: string): Promise<StoredEnsemble> {
   const file = join(directory, NAME)
+  await finish(resolve(directory))
   const content = await readFile(file, 'utf8').catch((cause) => {
     throw new UecError('ERR_FILE_NOT_FOUND', `no ensemble at ${directory}: ${file} cannot be read`, { cause })
   })
@@ -77,13 +81,17 @@ function inside(directory: string, path: string): string {
   return full
 }
 
-/** Writes the directory beside its place and renames it, so that a reader sees the old one or the new one. ERR_FILE_WRITE. */
+/**
+ * Writes the directory beside its place and renames it, so that a reader sees the old one or the new one. A killed process leaves a
+ * hidden directory beside it, which nothing reads. ERR_FILE_WRITE.
+ */
 export async function writeEnsemble(
   directory: string,
   members: readonly Encoder[],
   settings: Omit<StoredEnsemble, 'members'>,
 ): Promise<void> {
   const target = resolve(directory)
+  await finish(target)
   const old = await stat(target).catch(() => undefined)
   if (old && !(await stat(join(target, NAME)).catch(() => undefined)))
     throw new UecError(
@@ -117,17 +125,36 @@ export async function writeEnsemble(
   }
 }
 
+/**
+ * A directory cannot be renamed over another, so there are two renames. `finish` does the second one where this process
+ * is killed between them, or where a reader comes by.
+ */
 async function replace(made: string, target: string, exists: boolean): Promise<void> {
   if (!exists) return rename(made, target)
-  const away = `${made}-old`
+  const away = `${made}${AWAY}`
   await rename(target, away)
   try {
     await rename(made, target)
   } catch (error) {
-    await rename(away, target)
-    throw error
+    if (await stat(made).catch(() => undefined)) {
+      await rename(away, target)
+      throw error
+    }
   }
   await rm(away, { recursive: true, force: true })
+}
+
+/** Brings a whole new ensemble to its place where both it and the old one, renamed away, stand beside it. */
+async function finish(target: string): Promise<void> {
+  if (await stat(target).catch(() => undefined)) return
+  const prefix = `.${basename(target)}-`
+  const beside = new Set(await readdir(dirname(target)).catch(() => []))
+  for (const name of beside) {
+    const isOurs = name.startsWith(prefix) && UUID.test(name.slice(prefix.length))
+    if (!isOurs || !beside.has(`${name}${AWAY}`)) continue
+    const made = join(dirname(target), name)
+    await rename(made, target).catch(() => {}) // done by another process, or not allowed: then nothing is found
+  }
 }
 
 /** The files of a model directory that say how to use it, beside the graph. */
