@@ -49,6 +49,14 @@ export declare class NativeEncoder {
   dispose(): Promise<void>
 }
 
+/** Ids that a search may return: handed over once, in portions, and used by many searches. */
+export declare class NativeFilter {
+  /** An empty filter. */
+  constructor()
+  /** Adds ids. */
+  add(ids: Array<string>): void
+}
+
 /** A fit under way. Pushes take effect in the order of the calls. */
 export declare class NativeFitter {
   /** Adds pairs. */
@@ -84,7 +92,7 @@ export declare class NativeIndex {
   /** All ids by position. */
   ids(): Array<string>
   /** The exact top k. */
-  search(job: Job, queries: NativeRows, search: NativeSearch): Promise<NativeHits>
+  search(job: Job, queries: NativeRows, search: NativeSearch, filter?: NativeFilter | undefined | null): Promise<NativeHits>
   /** Writes one file, atomically. */
   save(job: Job, file: string): Promise<void>
   /** Reads and checks every row. */
@@ -185,8 +193,10 @@ export interface NativeCalibrationPairs {
   documentUncertainties: Float32Array
 }
 
-/** CPU features, threads, ONNX Runtime. */
+/** Version, CPU features, threads, ONNX Runtime. */
 export interface NativeCapabilities {
+  /** Version of this binary. */
+  version: string
   /** Features of this CPU that kernels may use. */
   simd: Array<string>
   /** Threads of the compute pool. */
@@ -411,8 +421,6 @@ export interface NativeSearch {
   k: number
   /** Smallest score. */
   minScore?: number
-  /** Only these ids. */
-  filter?: Array<string>
 }
 
 /** Row i against row i by the canonical routine. */

@@ -75,7 +75,7 @@ function installDependencies() {
   const installed = oldest(join(root, 'node_modules', '.package-lock.json'))
   if (installed >= statSync(lock).mtimeMs) return
   console.log('Installing dependencies (npm ci) …')
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+  run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'])
 }
 
 /** Where the built addon of this platform lies, if it does. */

@@ -55,7 +55,7 @@ export async function embedTexts(
   texts: readonly string[],
   { prompt, signal, onProgress }: EmbedOptions,
 ): Promise<EncoderBatch> {
-  const { dimension } = encoder
+  const { dimension, identity } = encoder
   const embed = (start: number, end: number, total: number) => {
     const chunk = start === 0 && end === texts.length ? texts : texts.slice(start, end)
     const report =
@@ -63,7 +63,7 @@ export async function embedTexts(
     return run({ signal, onProgress: report }, (job) => encoder.embed(job, chunk as string[], prompt))
   }
   let end = chunkEnd(texts, 0, dimension)
-  if (end === texts.length) return new EncoderBatch(await embed(0, end, end), dimension)
+  if (end === texts.length) return new EncoderBatch(await embed(0, end, end), dimension, identity)
   texts = texts.slice()
   const whole = emptyResult(texts.length, dimension)
   for (let start = 0; start < texts.length; start = end) {
@@ -73,7 +73,7 @@ export async function embedTexts(
     for (const name of ['norms', 'tokens', 'tokensPerWord', 'truncated', 'valid'] as const)
       whole[name].set(part[name], start)
   }
-  return new EncoderBatch(whole, dimension)
+  return new EncoderBatch(whole, dimension, identity)
 }
 
 function emptyResult(length: number, dimension: number): Embedded {

@@ -26,8 +26,8 @@ export class EncoderBatch extends GaussianBatch {
   readonly valid: Uint8Array
 
   /** @internal */
-  constructor(data: Embedded, dimension: number) {
-    super(new TrustedGaussians(data.mean, data.variance, dimension))
+  constructor(data: Embedded, dimension: number, identity: string) {
+    super(new TrustedGaussians(data.mean, data.variance, dimension, identity))
     this.norms = data.norms
     this.tokens = data.tokens
     this.tokensPerWord = data.tokensPerWord

@@ -37,8 +37,10 @@ export class Encoder implements AsyncDisposable {
   /** Whether variances are available. */
   readonly fitted: boolean
   readonly info: EncoderInfo
-  /** SHA-256 over model, tokenizer, pooling and normalisation. */
+  /** SHA-256 over model, tokenizer, pooling and normalisation: what a posterior belongs to. */
   readonly fingerprint: string
+  /** The same with its posterior: the `fingerprint` of an index of this encoder's rows. */
+  readonly identity: string
   readonly #native: Binding.NativeEncoder
   readonly #running = new RunningCalls()
   #disposed: Promise<void> | undefined
@@ -50,6 +52,7 @@ export class Encoder implements AsyncDisposable {
     this.dimension = handle.dimension
     this.fitted = handle.fitted
     this.fingerprint = handle.fingerprint
+    this.identity = handle.identity
     this.info = Object.freeze(handle.info as EncoderInfo)
   }
 

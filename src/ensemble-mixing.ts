@@ -41,9 +41,32 @@ export async function fittedTemperature(members: readonly Encoder[], rule: Coeff
   return call(() => native().temperatureFromMoments(moments))
 }
 
-/** Traces of the valid texts. */
-export function allTraces(groups: readonly (readonly EncoderBatch[])[]): Float64Array[] {
-  return groups.flat().map((batch) => batch.traces().filter((_, i) => batch.valid[i] === 1))
+/** T 'auto' from what the members saw of calibration texts: the spread of what the rule's exponent is made of. */
+export function observedTemperature(batches: readonly EncoderBatch[], rule: CoefficientRule): number {
+  const quantity = rule === 'softmax-precision' ? precisions : (batch: EncoderBatch) => batch.traces()
+  const values = batches.map((batch) =>
+    quantity(batch).filter((value, i) => batch.valid[i] === 1 && Number.isFinite(value)),
+  )
+  return call(() => native().autoTemperature(values))
+}
+
+/** Σ_d 1/v_d of each row. */
+function precisions(batch: EncoderBatch): Float64Array {
+  return Float64Array.from(batch, ({ variance }) => variance.reduce((sum, v) => sum + 1 / v, 0))
+}
+
+/** What of the settings changes a mixture, in one fixed form. */
+export function essence({ coefficients: rule, temperature, normalize }: Settings): unknown[] {
+  const named = typeof rule === 'string'
+  const softmax = named && rule.startsWith('softmax')
+  const essential = named
+    ? [rule]
+    : 'sources' in rule
+      ? ['calibrated', rule.sources, rule.bias, rule.power]
+      : 'power' in rule
+        ? ['power', rule.power]
+        : ['fixed', rule]
+  return [...essential, softmax ? temperature : null, normalize]
 }
 
 /** The mixture of what the members saw, by the settings. */

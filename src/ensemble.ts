@@ -13,9 +13,16 @@ import {
   checkCalibration,
 } from './ensemble-calibration.ts'
 import { readEnsemble, writeEnsemble } from './ensemble-file.ts'
-import { allTraces, fittedTemperature, frozen, mix, type Settings } from './ensemble-mixing.ts'
+import {
+  essence,
+  fittedTemperature,
+  frozen,
+  mix,
+  observedTemperature,
+  type Settings,
+} from './ensemble-mixing.ts'
 import { invalid, UecError } from './errors.ts'
-import { call, run } from './job.ts'
+import { run } from './job.ts'
 import { native } from './native.ts'
 import { boolean, checkOptions, describe, oneOf, positive, text } from './options.ts'
 import { RunningCalls } from './running-calls.ts'
@@ -121,7 +128,7 @@ export class Ensemble implements AsyncDisposable {
 
   /** SHA-256 over the members with their posteriors and how they are mixed: rows of different fingerprints do not compare. */
   get fingerprint(): string {
-    const identity = [this.members.map((member) => Encoder.handle(member).identity), this.#settings]
+    const identity = [this.members.map((member) => member.identity), essence(this.#settings)]
     return createHash('sha256').update(JSON.stringify(identity)).digest('hex')
   }
 
@@ -146,13 +153,10 @@ export class Ensemble implements AsyncDisposable {
       embed,
     )
     const others = await this.#embedMembers(texts, embed)
-    const spread = call(() => native().autoTemperature(allTraces([queries, documents, others])))
+    const seen = [...queries, ...documents, ...others]
     if (pairs.length === 0) {
-      const { coefficients } = this.#settings
-      this.#settings = {
-        ...this.#settings,
-        temperature: coefficients === 'softmax-precision' ? this.temperature : spread,
-      }
+      const temperature = observedTemperature(seen, this.coefficients)
+      this.#settings = { ...this.#settings, temperature }
       return undefined
     }
     const calibration = await run({ signal }, (job) =>
@@ -166,7 +170,8 @@ export class Ensemble implements AsyncDisposable {
       }),
     )
     const learned = frozen(calibration as Calibration)
-    this.#settings = { ...this.#settings, coefficients: learned, temperature: spread }
+    const temperature = observedTemperature(seen, learned)
+    this.#settings = { ...this.#settings, coefficients: learned, temperature }
     return learned
   }
 
@@ -245,7 +250,7 @@ function checkMember(members: readonly Encoder[], k: number, fingerprint: string
       'ERR_DIMENSION_MISMATCH',
       `member ${k} has dimension ${member.dimension}, member 0 has ${members[0]!.dimension}`,
     )
-  if (fingerprint !== undefined && Encoder.handle(member).identity !== fingerprint)
+  if (fingerprint !== undefined && member.identity !== fingerprint)
     throw new UecError(
       'ERR_POSTERIOR_MISMATCH',
       `member ${k} is not the encoder that the ensemble was saved with`,

@@ -3,10 +3,33 @@ import type { Backend, IndexStore, Rows } from './backend.ts'
 import type { CoefficientPlan } from './coefficients.ts'
 import { call, run } from './job.ts'
 import { type Binding, native } from './native.ts'
+import { TimeSlice } from './time-slice.ts'
 
 const rows = ({ mean, variance, dimension }: Rows) => ({ mean, variance, dimension })
 
 const plan = ({ sources, ...rest }: CoefficientPlan) => ({ ...rest, sources: [...sources] })
+
+/** The native form of each filter in use: its ids cross the border once, however many searches it serves. */
+const filters = new WeakMap<readonly string[], Promise<Binding.NativeFilter>>()
+
+const PORTION = 2000
+
+/** Hands the ids over in portions that leave the event loop free. */
+async function build(ids: readonly string[]): Promise<Binding.NativeFilter> {
+  const filter = new (native().NativeFilter)()
+  const slice = new TimeSlice()
+  for (let i = 0; i < ids.length; i += PORTION) {
+    filter.add(ids.slice(i, i + PORTION))
+    if (slice.spent(PORTION * 32)) await slice.next()
+  }
+  return filter
+}
+
+function nativeFilter(ids: readonly string[]): Promise<Binding.NativeFilter> {
+  const made = filters.get(ids) ?? build(ids)
+  filters.set(ids, made)
+  return made
+}
 
 function store(index: Binding.NativeIndex): IndexStore {
   return {
@@ -19,10 +42,10 @@ function store(index: Binding.NativeIndex): IndexStore {
     get: (id) => index.get(id) ?? undefined,
     has: (id) => index.has(id),
     ids: () => index.ids(),
-    search: (queries, { filter, ...search }, signal) =>
-      run({ signal }, (job) =>
-        index.search(job, rows(queries), { ...search, ...(filter && { filter: [...filter] }) }),
-      ),
+    search: async (queries, { filter, ...search }, signal) => {
+      const handle = filter && (await nativeFilter(filter))
+      return run({ signal }, (job) => index.search(job, rows(queries), search, handle))
+    },
     save: (file) => run({}, (job) => index.save(job, file)),
     verify: () => run({}, (job) => index.verify(job)),
     dispose: () => call(() => index.dispose()),

@@ -57,8 +57,13 @@ export function runtimeSearch(path?: string): { runtime?: string; runtimeCandida
   return { ...(runtime !== undefined && { runtime }), runtimeCandidates: installed() }
 }
 
+/**
+ * Seen from this package and from the program that runs. Never from the working directory: a library found there would
+ * run the code of whoever wrote that folder.
+ */
 function installed(): string[] {
-  return [join(process.cwd(), 'package.json'), import.meta.url].flatMap((from) => {
+  return [import.meta.url, process.argv[1]].flatMap((from) => {
+    if (from === undefined) return []
     try {
       const folder = join(
         dirname(createRequire(from).resolve('onnxruntime-node/package.json')),

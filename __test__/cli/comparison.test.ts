@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { evaluate, type Item } from '../../src/cli/demo/evaluate.ts'
 import { exampleItems } from '../../src/cli/demo/examples.ts'
 import { rowsOf } from '../../src/cli/demo/result.ts'
-import { buildSystems, uncertainties } from '../../src/cli/demo/systems.ts'
+import { buildSystems, uncertaintiesOf } from '../../src/cli/demo/systems.ts'
 import { LANGUAGES } from '../../src/cli/demo/texts.ts'
 import { GaussianBatch } from '../../src/index.ts'
 
@@ -94,7 +94,7 @@ describe('systems', () => {
   })
 
   test('uncertainties are n×K×J in the order of the sources', () => {
-    const values = uncertainties(views, ['tokens-per-word', 'inverse-norm', 'trace'])
+    const values = uncertaintiesOf(views, ['tokens-per-word', 'inverse-norm', 'trace'])
     expect(values).toHaveLength(ITEMS.length * 9)
     // Text 0 is English: expert 0 is at home, expert 1 is not.
     const [a, b, c, d, e, f] = values

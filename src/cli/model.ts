@@ -17,8 +17,8 @@ export interface Model extends AsyncDisposable {
   readonly dimension: number
   /** Whether variances are available. */
   readonly fitted: boolean
-  /** Of an ensemble; kept by the indexes that it fills. */
-  readonly fingerprint: string | undefined
+  /** Kept by the indexes that it fills; rows and queries of another model are refused. */
+  readonly fingerprint: string
   embed(texts: readonly string[], options: { prompt?: string; signal: AbortSignal }): Promise<ModelBatch>
 }
 
@@ -45,7 +45,7 @@ export async function openModel(
     kind: 'encoder',
     dimension: loaded.dimension,
     fitted: loaded.fitted,
-    fingerprint: undefined,
+    fingerprint: loaded.identity,
     embed: (texts, options) => loaded.embed(texts, options),
     [Symbol.asyncDispose]: () => loaded.dispose(),
   }

@@ -2,9 +2,11 @@
 
 use napi_derive::napi;
 
-/// CPU features, threads, ONNX Runtime.
+/// Version, CPU features, threads, ONNX Runtime.
 #[napi(object, object_from_js = false)]
 pub struct NativeCapabilities {
+    /// Version of this binary.
+    pub version: String,
     /// Features of this CPU that kernels may use.
     pub simd: Vec<String>,
     /// Threads of the compute pool.
@@ -17,6 +19,7 @@ pub struct NativeCapabilities {
 #[napi(catch_unwind)]
 pub fn capabilities() -> NativeCapabilities {
     NativeCapabilities {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         simd: simd(),
         threads: crate::threads::count() as u32,
         runtime: uec_encoder::Runtime::loaded()

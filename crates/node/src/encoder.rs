@@ -289,6 +289,15 @@ impl NativeEncoder {
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        promise(env, &Job::new(), |work| self.worker.close(work), move |_| Ok(drop(encoder)), |_, ()| Ok(()))
+        promise(
+            env,
+            &Job::new(),
+            |work| self.worker.close(work),
+            move |_| {
+                drop(encoder);
+                Ok(())
+            },
+            |_, ()| Ok(()),
+        )
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use napi::bindgen_prelude::{Float32Array, Float64Array, Object, Uint32Array};
+use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
 use uec_gaussian::Error;
@@ -58,8 +58,28 @@ pub struct NativeSearch {
     pub k: u32,
     /// Smallest score.
     pub min_score: Option<f64>,
-    /// Only these ids.
-    pub filter: Option<Vec<String>>,
+}
+
+/// Ids that a search may return: handed over once, in portions, and used by many searches.
+#[napi]
+#[derive(Clone, Default)]
+pub struct NativeFilter {
+    ids: Arc<RwLock<HashSet<Arc<str>>>>,
+}
+
+#[napi]
+impl NativeFilter {
+    /// An empty filter.
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds ids.
+    #[napi(catch_unwind)]
+    pub fn add(&self, ids: Vec<String>) {
+        self.ids.write().unwrap_or_else(PoisonError::into_inner).extend(ids.into_iter().map(Arc::from));
+    }
 }
 
 /// The best k rows of each query; unused cells are 0xFFFFFFFF and -Infinity.
@@ -166,20 +186,22 @@ impl NativeIndex {
         job: &Job,
         queries: NativeRows,
         search: NativeSearch,
+        filter: Option<ClassInstance<'env, NativeFilter>>,
     ) -> Result<Object<'env>> {
         let (shared, queries) = (self.shared.clone(), Batch::from(queries));
+        let filter = filter.map(|filter| NativeFilter::clone(&filter));
         promise(
             env,
             job,
             on_pool,
             move |job| {
-                let filter = search.filter.map(|ids| ids.into_iter().map(Arc::from).collect::<HashSet<Arc<str>>>());
+                let filter = filter.as_ref().map(|filter| filter.ids.read().unwrap_or_else(PoisonError::into_inner));
                 let options = SearchOptions {
                     score: search.score.parse()?,
                     beta: search.beta,
                     k: search.k as usize,
                     min_score: search.min_score,
-                    filter: filter.as_ref(),
+                    filter: filter.as_deref(),
                 };
                 let index = shared.read();
                 let hits = index.search(queries.rows()?, &options, &job.cancel)?;

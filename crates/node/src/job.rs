@@ -98,7 +98,6 @@ pub struct JobProgress {
 impl Job {
     /// A job that has not started.
     #[napi(constructor, catch_unwind)]
-    #[expect(clippy::new_without_default, reason = "the default has no JavaScript constructor")]
     pub fn new() -> Self {
         Self::default()
     }
@@ -172,10 +171,9 @@ where
     let job = job.clone();
     let failed = deferred.clone();
     let started = execute(Box::new(move || {
-        let outcome = job
-            .cancel
-            .check()
-            .and_then(|()| catch_unwind(AssertUnwindSafe(|| work(&job))).unwrap_or_else(|panic| Err(from_panic(&*panic))));
+        let outcome = job.cancel.check().and_then(|()| {
+            catch_unwind(AssertUnwindSafe(|| work(&job))).unwrap_or_else(|panic| Err(from_panic(&*panic)))
+        });
         // An environment that is ending no longer runs callbacks: the job counts as ended only after the hand-over.
         deferred.resolve(Box::new(move |env| match outcome {
             Ok(value) => finish(&env, value),

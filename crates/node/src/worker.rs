@@ -17,9 +17,7 @@ impl Worker {
         thread::Builder::new()
             .name("uec-encoder".to_owned())
             .spawn(move || receiver.into_iter().for_each(|work| work()))
-            .map_err(|error| {
-                Error::new(ErrorCode::OutOfMemory, format!("a thread could not be started: {error}"))
-            })?;
+            .map_err(|error| Error::new(ErrorCode::OutOfMemory, format!("a thread could not be started: {error}")))?;
         Ok(Self(Mutex::new(Some(sender))))
     }
 

@@ -80,15 +80,10 @@ export function fingerprintFolder(directory: string): string {
   return hash.digest('hex').slice(0, 12)
 }
 
-/** Fingerprint of the program: its version and, in a clone, the binary that was built. */
+/** Fingerprint of the program: its version, its code and, in a clone, the binary that was built. */
 export function fingerprintProgram(): string {
-  const folder = join(packageRoot, 'native')
-  const hash = createHash('sha256').update(packageManifest().version)
-  try {
-    for (const name of readdirSync(folder).sort())
-      if (name.endsWith('.node')) hash.update(readFileSync(join(folder, name)))
-  } catch {
-    // An installed package keeps its binary elsewhere; there the version says all.
-  }
-  return hash.digest('hex').slice(0, 12)
+  const folders = ['dist', 'native']
+    .map((name) => join(packageRoot, name))
+    .filter((folder) => existsSync(folder))
+  return fingerprint(packageManifest().version, ...folders.map(fingerprintFolder))
 }

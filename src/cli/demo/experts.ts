@@ -99,6 +99,6 @@ export async function viewOf(
       norms: { values: norms, shape: [] },
       tokensPerWord: { values: tokensPerWord, shape: [] },
     })
-    return { gaussians: batch, norms, tokensPerWord }
+    return { gaussians: new GaussianBatch({ mean, variance, dimension }), norms, tokensPerWord }
   })
 }

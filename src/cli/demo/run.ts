@@ -12,7 +12,7 @@ import { type Expert, prepareExpert, type View, viewOf, type Work } from './expe
 import { type Mixer, prepareMixer } from './mixing.ts'
 import { EXPERTS } from './models.ts'
 import { type Result, rowsOf } from './result.ts'
-import { buildSystems, uncertainties } from './systems.ts'
+import { buildSystems, uncertaintiesOf } from './systems.ts'
 import { type Corpus, LANGUAGES, type Split } from './texts.ts'
 
 export interface DemoOptions {
@@ -141,7 +141,7 @@ async function saveForSearch(
       views.map((view) => view.gaussians),
       {
         coefficients: mixing.calibration,
-        uncertainties: uncertainties(views, mixing.calibration.sources),
+        uncertainties: uncertaintiesOf(views, mixing.calibration.sources),
         signal,
       },
     )

@@ -3,7 +3,14 @@
  *
  *     π_k by rule (method §4)   N(μ, v) = convolution (§5)   score: cosine, or ŝ with the variance (§6)
  */
-import { type Calibration, convolve, GaussianBatch, type Score, type UncertaintySource } from '../../index.ts'
+import {
+  type Calibration,
+  convolve,
+  GaussianBatch,
+  type Score,
+  type UncertaintySource,
+  uncertainties,
+} from '../../index.ts'
 import type { View } from './experts.ts'
 import { LANGUAGES, type Language } from './texts.ts'
 
@@ -37,7 +44,7 @@ export async function buildSystems(
   const uniform = await mix({ coefficients: 'uniform' })
   const paper = await mix({ coefficients: 'softmax-trace', temperature })
   const calibrated = (learned: Calibration) =>
-    mix({ coefficients: learned, uncertainties: uncertainties(views, learned.sources) })
+    mix({ coefficients: learned, uncertainties: uncertaintiesOf(views, learned.sources) })
   return [
     ...LANGUAGES.map(
       (language, k): System => ({ name: `${language} alone`, score: 'cosine', gaussians: members[k]! }),
@@ -58,30 +65,13 @@ export async function buildSystems(
 }
 
 /** u_kj of every text, n×K×J, as a calibration needs them (method §4). */
-export function uncertainties(views: readonly View[], sources: readonly UncertaintySource[]): Float32Array {
-  const count = views[0]!.gaussians.length
-  const values = new Float32Array(count * views.length * sources.length)
-  views.forEach((view, k) => {
-    sources.forEach((source, j) => {
-      const column = uncertainty(view, source)
-      for (let i = 0; i < count; i += 1) values[(i * views.length + k) * sources.length + j] = column[i]!
-    })
-  })
-  return values
-}
-
-function uncertainty(
-  { gaussians, norms, tokensPerWord }: View,
-  source: UncertaintySource,
-): ArrayLike<number> {
-  switch (source) {
-    case 'trace':
-      return gaussians.traces()
-    case 'inverse-norm':
-      return Float64Array.from(norms, (norm) => 1 / norm ** 2)
-    case 'tokens-per-word':
-      return tokensPerWord
-  }
+export function uncertaintiesOf(views: readonly View[], sources: readonly UncertaintySource[]): Float32Array {
+  const seen = views.map(({ gaussians, ...rest }) => ({
+    length: gaussians.length,
+    traces: () => gaussians.traces(),
+    ...rest,
+  }))
+  return uncertainties(seen, sources)
 }
 
 /** Each text as the expert of its language sees it: rows of one member, chosen by the known language. */

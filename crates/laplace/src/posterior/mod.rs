@@ -14,7 +14,7 @@ pub use options::{Changes, PosteriorOptions, Scale};
 
 use crate::curvature::{Curvature, CurvatureOptions};
 use crate::head::Head;
-use crate::prior::{effective_parameters, log_marginal_likelihood};
+use crate::prior::{MIN_PRIOR_PRECISION, effective_parameters, log_marginal_likelihood};
 use crate::sample::TraceSample;
 use crate::variance::TailKind;
 
@@ -22,6 +22,10 @@ use crate::variance::TailKind;
 const EASY_ACCURACY: f64 = 0.99;
 /// Below this share of determined parameters, 'marglik' has returned little but the prior.
 const PRIOR_DOMINATED: f64 = 0.05;
+/// Below this share of winning positives something is wrong with the pairs.
+const HOPELESS_ACCURACY: f64 = 0.1;
+/// Below this number the posterior is a guess.
+const FEW_PAIRS: usize = 32;
 
 /// A fitted posterior. Immutable: [`Posterior::with`] and [`Posterior::merge`] make new ones.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +187,25 @@ impl Posterior {
                 "the pairs are too easy: the positive wins in {:.1} % of them, so that the gradients say little; \
                  use harder pairs, hard negatives, or word-dropped copies of plain texts",
                 100.0 * self.accuracy()
+            ));
+        }
+        if self.prior_precision <= MIN_PRIOR_PRECISION {
+            warnings.push(
+                "the texts gave almost no gradient: priorPrecision is at its floor, and the variances tell texts apart \
+                 by chance; use more, longer and different texts"
+                    .to_owned(),
+            );
+        } else if self.accuracy() < HOPELESS_ACCURACY {
+            warnings.push(format!(
+                "the positive wins in only {:.1} % of the pairs: are queries and positives mixed up, or many texts \
+                 the same?",
+                100.0 * self.accuracy()
+            ));
+        }
+        if self.evidence.pairs < FEW_PAIRS {
+            warnings.push(format!(
+                "{} pairs are few for a posterior: use some hundred, better 1000",
+                self.evidence.pairs
             ));
         }
         let share = self.effective_parameters / self.evidence.h.len() as f64;
