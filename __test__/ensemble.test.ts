@@ -87,7 +87,41 @@ describe('embed', () => {
   })
 })
 
+describe('what rows belong to', () => {
+  it('is the encoder with its posterior, or the ensemble', async () => {
+    const ensemble = await Ensemble.load(members)
+    const [mine, other] = [members[0]!, members[1]!]
+    const refuses = (call: Promise<unknown>) =>
+      expect(call).rejects.toMatchObject({ code: 'ERR_POSTERIOR_MISMATCH' })
+    const own = new GaussianIndex({ dimension: 32, fingerprint: mine.identity })
+    await own.add(['a'], await mine.embed(['a']))
+    await refuses(own.add(['b'], await other.embed(['b'])))
+    await refuses(own.search(await other.embed(['b'])))
+    const mixed = new GaussianIndex({ dimension: 32, fingerprint: ensemble.fingerprint })
+    await refuses(mixed.add(['a'], await mine.embed(['a'])))
+    expect(own.size + mixed.size).toBe(1)
+  })
+
+  it('does not change with settings that do not matter', async () => {
+    const load = async (temperature: number) =>
+      (await Ensemble.load(members, { coefficients: 'uniform', temperature })).fingerprint
+    expect(await load(1)).toBe(await load(2))
+  })
+})
+
 describe('calibrate', () => {
+  it("takes T of 'softmax-precision' from the texts' precisions", async () => {
+    const ensemble = await Ensemble.load(members, { coefficients: 'softmax-precision' })
+    const batches = await Promise.all(members.map((member) => member.embed(TEXTS)))
+    const sums = batches.flatMap((batch) =>
+      [...batch].map((row) => row.variance.reduce((s, v) => s + 1 / v, 0)),
+    )
+    const mean = sums.reduce((a, b) => a + b) / sums.length
+    const deviation = Math.sqrt(sums.reduce((sum, x) => sum + (x - mean) ** 2, 0) / sums.length)
+    await ensemble.calibrate({ texts: TEXTS })
+    expect(Math.abs(ensemble.temperature / deviation - 1)).toBeLessThan(1e-5)
+  })
+
   it('learns coefficients that later embeds use', async () => {
     const ensemble = await Ensemble.load(members)
     const before = ensemble.fingerprint

@@ -71,7 +71,7 @@ afterAll(async () => {
 
 /** Mean nDCG@10 of finding each text's translations in the other languages, the text itself set aside. */
 async function search(gaussians: GaussianBatch, options: SearchOptions = {}): Promise<number> {
-  using index = new GaussianIndex({ dimension: gaussians.dimension, fingerprint: ensemble.fingerprint })
+  using index = new GaussianIndex({ dimension: gaussians.dimension })
   await index.add(ids, gaussians)
   const hits = await index.search(gaussians, { ...options, k: 11 })
   const scores = ids.map((own, query) => {

@@ -17,7 +17,7 @@ export interface GaussianData {
   dimension: number
 }
 
-/** @internal Key of the fingerprint of the ensemble that made a batch; absent where the caller brought the numbers. */
+/** @internal Key of the fingerprint of the encoder or ensemble that made a batch; absent where the caller brought the numbers. */
 export const FINGERPRINT: unique symbol = Symbol('uec.fingerprint')
 
 /**
@@ -141,13 +141,13 @@ export function checkBatch(what: string, batch: unknown, dimension?: number): Ga
   return batch
 }
 
-/** @internal Refuses a batch that another ensemble made. Batches without a fingerprint pass. */
+/** @internal Refuses a batch that another encoder or ensemble made. Batches of numbers that the caller brought pass. */
 export function checkFingerprint(what: string, batch: GaussianBatch, expected: string | undefined): void {
   const found = batch[FINGERPRINT]
   if (found === undefined || expected === undefined || found === expected) return
   throw new UecError(
     'ERR_POSTERIOR_MISMATCH',
-    `${what} was made by another ensemble (fingerprint ${found}) than expected (${expected}): embed it with the same encoders, posteriors and calibration`,
+    `${what} was made by another encoder or ensemble (fingerprint ${found}) than expected (${expected}): embed it with the same encoders, posteriors and calibration`,
   )
 }
 
