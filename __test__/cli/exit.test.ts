@@ -16,7 +16,7 @@ test.each<[unknown, number]>([
   [coded('ENOSPC'), 1],
   ['thrown text', 1],
   [new UsageError('give one'), 2],
-  [coded('ERR_INVALID_ARGUMENT'), 2],
+  [coded('ERR_INVALID_ARGUMENT'), 1],
   [new CommanderError(1, 'commander.unknownOption', 'unknown'), 2],
   [new CommanderError(0, 'commander.helpDisplayed', ''), 0],
   [new Interrupted('SIGINT'), 130],

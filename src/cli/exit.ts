@@ -2,7 +2,7 @@
  * How a run of `uec` ends.
  *
  *     0    done
- *     1    failure: a file, a row, a model, the machine
+ *     1    failure: a file, a row, a model, the machine, or what the library makes of them
  *     2    usage: an argument or option that makes no sense
  *     130  interrupted (Ctrl-C); 143 when asked to terminate
  */
@@ -37,7 +37,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode
   // Commander throws for --help and --version too, with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-  if (error instanceof UsageError || codeOf(error) === 'ERR_INVALID_ARGUMENT') return EXIT_USAGE
+  if (error instanceof UsageError) return EXIT_USAGE
   return EXIT_FAILURE
 }
 
