@@ -59,6 +59,13 @@ function checkRust() {
     )
 }
 
+function checkLinker() {
+  if (process.platform !== 'win32' && !version('cc'))
+    fail(
+      'Rust needs a C linker, and no `cc` was found. Install gcc or clang (Debian: apt install build-essential; macOS: xcode-select --install).',
+    )
+}
+
 function newest(path, keep = () => true) {
   if (!existsSync(path)) return 0
   const stat = statSync(path)
@@ -95,6 +102,7 @@ function buildAddon() {
   )
   if (file && statSync(file).mtimeMs >= sources) return
   checkRust()
+  checkLinker()
   console.log('Building the addon in release mode (about two minutes the first time) …')
   run('npm', ['run', '--silent', 'build:native'])
 }
