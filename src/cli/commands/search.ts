@@ -2,6 +2,7 @@
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import type { Hit, SearchOptions } from '../../index.ts'
+import { SCORES } from '../../scores.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../exit.ts'
 import type { Format } from '../input/rows.ts'
@@ -49,19 +50,7 @@ export function searchCommand(context: Context): Command {
     .argument('<index>', 'the index file')
     .argument('[query...]', 'what to search for')
     .option('-k, --k <n>', 'hits of a query (10)', integer(1))
-    .addOption(
-      new Option('--score <name>', 'what to rank by (uec)').choices([
-        'uec',
-        'cosine',
-        'wasserstein2',
-        'jeffreys',
-        'kl',
-        'bhattacharyya',
-        'expected-likelihood',
-        'csd',
-        'prob-cosine',
-      ]),
-    )
+    .addOption(new Option('--score <name>', 'what to rank by (uec)').choices(SCORES))
     .option('--beta <beta>', 'weight of the variance in the score (1)', notNegative)
     .option('--min-score <score>', 'leave out hits below', number())
     .option('--queries <file...>', 'queries as lines or JSONL; - is standard input')
