@@ -144,7 +144,8 @@ fn modules(folder: &Path) -> Result<(Result<Pooling>, bool)> {
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" if pooling.is_none() && !normalize => {}
             "Pooling" if pooling.is_none() => {
-                let file = inside(folder, &module.path)?.join("config.json");
+                let module_folder = inside(folder, &module.path).map_err(|error| invalid(folder, &error.message))?;
+                let file = module_folder.join("config.json");
                 let Some(config) = read::<Value>(&file)? else {
                     return Err(invalid(&file, "modules.json names this file, but it is missing"));
                 };

@@ -203,7 +203,8 @@ struct Parts {
 impl Parts {
     fn original(graph: &Graph, directory: &Directory, options: &EncoderOptions) -> Result<Self> {
         let settings = Settings::from_directory(directory, options)?;
-        let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)?;
+        let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)
+            .map_err(|error| of_the_model(error, options.max_tokens.is_none()))?;
         let tail = graph.tail(&options.tail)?;
         let fingerprint = fingerprint::of(graph, &directory.tokenizer, &settings, &options.tail)?;
         if let Some(posterior) = &options.posterior {
@@ -236,6 +237,16 @@ impl Parts {
         }
         let outputs = OutputNames { mean: info.mean, variance: info.variance, norm: info.norm };
         Ok(Self { settings, tokenizer, description, outputs, bytes: None })
+    }
+}
+
+/// A limit that the caller did not give stands in the model's files, which are then to blame.
+fn of_the_model(error: Error, not_given: bool) -> Error {
+    match error.code {
+        ErrorCode::InvalidArgument if not_given => {
+            Error::new(ErrorCode::ModelInvalid, format!("the settings of the model make no sense: {}", error.message))
+        }
+        _ => error,
     }
 }
 

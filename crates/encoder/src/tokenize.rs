@@ -8,6 +8,7 @@
 //! the text that survived truncation. Truncation is ours: the limits and the padding written in `tokenizer.json` are those
 //! of whoever saved the file, not of the model.
 
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -83,18 +84,19 @@ impl TextTokenizer {
                 file.display()
             ))
         })?;
-        let mut tokenizer = Tokenizer::from_bytes(&bytes)
-            .map_err(|error| invalid(format!("{} is not a sound tokenizer.json: {error}", file.display())))?;
-        let extract: Extract = serde_json::from_slice(&bytes)
-            .map_err(|error| invalid(format!("{} is not a sound tokenizer.json: {error}", file.display())))?;
+        let unsound =
+            |why: &dyn std::fmt::Display| invalid(format!("{} is not a sound tokenizer.json: {why}", file.display()));
+        // Before the crate reads it: some of its readers panic where the JSON ends early.
+        let extract: Extract = serde_json::from_slice(&bytes).map_err(|error| unsound(&error))?;
+        let mut tokenizer = catch_unwind(|| Tokenizer::from_bytes(&bytes))
+            .map_err(|_| unsound(&"its content cannot be read"))?
+            .map_err(|error| unsound(&error))?;
         let unknown = extract
             .model
             .unk_id
             .or_else(|| extract.model.unk_token.as_deref().and_then(|token| tokenizer.token_to_id(token)));
         tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| invalid(format!("{} is not a sound tokenizer.json: {error}", file.display())))?;
+        tokenizer.with_truncation(None).map_err(|error| unsound(&error))?;
         let specials = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_tokens <= specials {
             return Err(Error::invalid(format!(
@@ -263,11 +265,14 @@ mod tests {
         assert_eq!(TextTokenizer::read(&file, 2, false).err().unwrap().code, ErrorCode::InvalidArgument);
     }
 
+    /// Ends within the decoder, where the crate's own reader panics.
+    const CUT: &str = "{\"version\":\"1.0\",\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",";
+
     #[test]
     fn a_missing_or_damaged_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tokenizer.json");
-        for content in [None, Some("{"), Some("{\"model\":{}}")] {
+        for content in [None, Some("{"), Some("{\"model\":{}}"), Some(CUT)] {
             if let Some(content) = content {
                 std::fs::write(&file, content).unwrap();
             }
