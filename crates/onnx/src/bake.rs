@@ -15,33 +15,10 @@ use uec_gaussian::{Error, ErrorCode, Result};
 use crate::baked;
 use crate::delta::{Delta, Dim};
 use crate::graph::Graph;
-use crate::pool;
-use crate::tail::{NormKind, Tail, transpose};
+use crate::norm::NormKind;
+use crate::pool::{self, Pooling};
+use crate::tail::{Tail, transpose};
 use crate::tap::float_tensors;
-
-/// How token vectors become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pooling {
-    /// Mean over the tokens.
-    Mean,
-    /// The first token.
-    Cls,
-    /// The last token.
-    Last,
-}
-
-impl FromStr for Pooling {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "mean" => Ok(Self::Mean),
-            "cls" => Ok(Self::Cls),
-            "last" => Ok(Self::Last),
-            _ => Err(Error::invalid(format!("pooling is 'mean', 'cls' or 'last', not '{name}'"))),
-        }
-    }
-}
 
 /// How the posterior variance of W becomes a variance of z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

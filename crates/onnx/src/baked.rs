@@ -26,18 +26,20 @@ pub struct BakedInfo {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// `None` if the key is missing or a named output is.
-pub(crate) fn info(graph: &Graph) -> Option<BakedInfo> {
-    let entries = graph.metadata.iter().map(|entry| (entry.key().to_owned(), entry.value().to_owned()));
-    let mut metadata: BTreeMap<_, _> = entries.collect();
-    let [version, mean, variance, norm] = RESERVED.map(|key| metadata.remove(key));
-    let exists = |name: &String| graph.graph.output.iter().any(|output| output.name() == name);
-    let variance = match variance {
-        None => None,
-        Some(name) => Some(Some(name).filter(exists)?),
-    };
-    let (mean, norm) = (mean.filter(exists)?, norm.filter(exists)?);
-    Some(BakedInfo { version: version?.parse().ok()?, mean, variance, norm, metadata })
+impl Graph {
+    /// What [`Graph::bake`] wrote into this file; `None` for other files, and where an output that it names is missing.
+    pub fn baked(&self) -> Option<BakedInfo> {
+        let entries = self.metadata.iter().map(|entry| (entry.key().to_owned(), entry.value().to_owned()));
+        let mut metadata: BTreeMap<_, _> = entries.collect();
+        let [version, mean, variance, norm] = RESERVED.map(|key| metadata.remove(key));
+        let exists = |name: &String| self.graph.output.iter().any(|output| output.name() == name);
+        let variance = match variance {
+            None => None,
+            Some(name) => Some(Some(name).filter(exists)?),
+        };
+        let (mean, norm) = (mean.filter(exists)?, norm.filter(exists)?);
+        Some(BakedInfo { version: version?.parse().ok()?, mean, variance, norm, metadata })
+    }
 }
 
 /// # Errors

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use uec_gaussian::{Error, ErrorCode, Result};
 
 use crate::proto::{GraphProto, NodeProto, StringStringEntryProto};
+use crate::read;
 use crate::weights::{self, Stored};
-use crate::{baked, read};
 
 /// An ONNX model: its bytes, and its graph ready to be walked.
 pub struct Graph {
@@ -93,11 +93,6 @@ impl Graph {
     /// Files beside the model that hold weights; a baked or tapped copy needs them beside it as well.
     pub fn external_files(&self) -> &[PathBuf] {
         &self.external_files
-    }
-
-    /// What [`Graph::bake`] wrote into this file, `None` for other files.
-    pub fn baked(&self) -> Option<baked::BakedInfo> {
-        baked::info(self)
     }
 
     pub(crate) fn producer_index(&self, tensor: &str) -> Option<usize> {

@@ -25,8 +25,10 @@ mod tap;
 mod walk;
 mod weights;
 
-pub use bake::{Bake, Baked, BakedPosterior, Pooling, TailKind};
+pub use bake::{Bake, Baked, BakedPosterior, TailKind};
 pub use baked::BakedInfo;
 pub use graph::Graph;
-pub use tail::{NormKind, Override, Tail};
+pub use norm::NormKind;
+pub use pool::Pooling;
+pub use tail::{Override, Tail};
 pub use tap::Tapped;

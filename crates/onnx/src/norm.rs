@@ -8,8 +8,18 @@ use uec_gaussian::Result;
 
 use crate::graph::Graph;
 use crate::proto::NodeProto;
-use crate::tail::NormKind;
 use crate::walk::{attribute, operator};
+
+/// The norm after the last linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormKind {
+    /// Layer normalisation: centred and scaled.
+    Layer,
+    /// Root-mean-square normalisation: scaled only.
+    Rms,
+    /// y = u.
+    None,
+}
 
 /// A norm found in the graph. `gamma` and `beta` are tensor names; absent means ones and zeros.
 pub(crate) struct Norm<'a> {

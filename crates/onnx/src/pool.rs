@@ -6,12 +6,39 @@
 //!
 //! A row without tokens gets weights of zero. Padding may be on either side.
 
-use crate::bake::Pooling;
+use std::str::FromStr;
+
+use uec_gaussian::{Error, Result};
+
 use crate::delta::{Delta, int};
 use crate::graph::Graph;
 use crate::proto::DataType;
 
 const MASK: &str = "attention_mask";
+
+/// How token vectors become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Mean over the tokens.
+    Mean,
+    /// The first token.
+    Cls,
+    /// The last token.
+    Last,
+}
+
+impl FromStr for Pooling {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "mean" => Ok(Self::Mean),
+            "cls" => Ok(Self::Cls),
+            "last" => Ok(Self::Last),
+            _ => Err(Error::invalid(format!("pooling is 'mean', 'cls' or 'last', not '{name}'"))),
+        }
+    }
+}
 
 /// Adds the nodes; returns the tensor w, (batch, tokens), float32. Without a mask input every position is a token, as
 /// counted from `tokens`, a tensor of shape (batch, tokens, …).

@@ -11,21 +11,10 @@
 use uec_gaussian::{Error, Result};
 
 use crate::graph::{Graph, describe};
-use crate::norm::Norm;
+use crate::norm::{Norm, NormKind};
 use crate::proto::{DataType, NodeProto};
 use crate::walk::operator;
 use crate::weights;
-
-/// The norm after the last linear layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormKind {
-    /// Layer normalisation: centred and scaled.
-    Layer,
-    /// Root-mean-square normalisation: scaled only.
-    Rms,
-    /// y = u.
-    None,
-}
 
 /// Names that replace a part of the search, for graphs whose structure is not recognised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
