@@ -221,6 +221,11 @@ fn inside(folder: &Path, name: &str) -> Result<PathBuf> {
     Err(Error::invalid(format!("{name} leads out of the model directory {}", folder.display())))
 }
 
+/// The folder of a file; the current one for a bare name.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The parsed file; `None` if there is none.
 fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     match std::fs::read(file) {

@@ -8,10 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use uec_gaussian::{Error, ErrorCode, Moments, Result};
 use uec_laplace::Posterior;
-use uec_onnx::{Bake, BakedInfo, Graph, Tail};
+use uec_onnx::{Bake, BakedInfo, BakedPosterior, Graph, Tail, TailKind};
 
-use crate::baking::{self, Description};
-use crate::directory::Directory;
+use crate::description::{self, Description};
+use crate::directory::{Directory, folder_of};
 use crate::external::ExternalWeights;
 use crate::fingerprint;
 use crate::options::{EncoderInfo, EncoderOptions, pooling_name};
@@ -210,7 +210,7 @@ impl Parts {
         if let Some(posterior) = &options.posterior {
             check_posterior(posterior, &tail, &fingerprint)?;
         }
-        let posterior = options.posterior.as_deref().map(baking::baked_posterior);
+        let posterior = options.posterior.as_deref().map(baked_posterior);
         let description = Description::of(&tail, fingerprint, posterior.as_ref());
         let baked = graph.bake(
             &tail,
@@ -227,7 +227,7 @@ impl Parts {
                 directory.model.display()
             )));
         }
-        baking::check_version(&info, &directory.model)?;
+        description::check_version(&info, &directory.model)?;
         let settings = Settings::from_metadata(&info.metadata, options)?;
         let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)?;
         let description = Description::from_metadata(&info.metadata)?;
@@ -264,6 +264,15 @@ pub(crate) fn check_posterior(posterior: &Posterior, tail: &Tail, fingerprint: &
     ))
 }
 
+/// The part of a posterior that becomes a piece of the graph.
+pub(crate) fn baked_posterior(posterior: &Posterior) -> BakedPosterior {
+    let kind = match posterior.tail() {
+        uec_laplace::TailKind::Plain => TailKind::Plain,
+        uec_laplace::TailKind::FirstOrder => TailKind::FirstOrder,
+    };
+    BakedPosterior { variance: posterior.variance(), kind }
+}
+
 /// The padding token: as baked, as the tokenizer says, as the configuration says, else 0. It is masked in any case, but
 /// some graphs count positions by it.
 fn padding(settings: &Settings, directory: &Directory, tokenizer: &TextTokenizer) -> u32 {
@@ -273,9 +282,4 @@ fn padding(settings: &Settings, directory: &Directory, tokenizer: &TextTokenizer
         .or_else(|| tokenizer.padding())
         .or(directory.pad_id)
         .unwrap_or(0)
-}
-
-/// The folder of a file; the current one for a bare name.
-pub(crate) fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

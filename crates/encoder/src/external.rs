@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_onnx::Graph;
 
-use crate::encoder::folder_of;
+use crate::directory::folder_of;
 
 /// Where the weights are; nowhere for a graph that has them inside.
 #[derive(Default)]

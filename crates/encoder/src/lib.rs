@@ -9,6 +9,7 @@
 
 mod baking;
 mod batch;
+mod description;
 mod directory;
 mod dropout;
 mod embed;
