@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use crate::scores::lane_sum;
+use crate::lanes::lane_sum;
 use crate::{Calibration, Cancel, Error, Result, Row, Rows, Source};
 
 /// A coefficient rule.

@@ -1,6 +1,6 @@
 //! n diagonal Gaussians of one dimension D: means and variances, row-major float32.
 
-use crate::scores::lane_sum;
+use crate::lanes::lane_sum;
 use crate::{Error, ErrorCode, Result};
 
 /// One borrowed Gaussian: `mean` and `variance` of length D.

@@ -12,6 +12,7 @@ mod coefficients;
 mod convolution;
 mod error;
 mod gaussians;
+mod lanes;
 mod normalize;
 mod scores;
 mod similarity;

@@ -8,9 +8,9 @@
 
 use rayon::prelude::*;
 
-use super::log_uncertainty;
 use super::pairs::CalibrationPairs;
-use crate::scores::dot;
+use super::source::log_uncertainty;
+use crate::lanes::dot;
 use crate::{Cancel, Error, ErrorCode, Result};
 
 /// Temperature τ of the contrast.
@@ -24,7 +24,7 @@ const SHORTEST: f64 = 1e-12;
 pub(super) struct Contrast {
     members: usize,
     pairs: usize,
-    /// ⟨A_ki, B_lj⟩ as [k][l][i] and, within a line, [j].
+    /// ⟨A_ki, B_lj⟩ as `[k][l][i]` and, within a line, `[j]`.
     cross: Vec<Vec<f64>>,
     queries: Side,
     documents: Side,
@@ -32,20 +32,20 @@ pub(super) struct Contrast {
 
 /// One side of the pairs.
 struct Side {
-    /// ⟨A_ki, A_li⟩ as [i][k][l].
+    /// ⟨A_ki, A_li⟩ as `[i][k][l]`.
     own: Vec<f64>,
-    /// log u as [i][k][j].
+    /// log u as `[i][k][j]`.
     log: Vec<f64>,
-    /// Whether encoder k could embed text i, as [i][k].
+    /// Whether encoder k could embed text i, as `[i][k]`.
     valid: Vec<bool>,
     sources: usize,
 }
 
 /// Coefficients of one side at one θ.
 struct Mixed {
-    /// π_ik, [i][k].
+    /// π_ik, `[i][k]`.
     weights: Vec<f64>,
-    /// π_ik/‖mixture‖, [k][i]; 0 where the mixture vanishes.
+    /// π_ik/‖mixture‖, `[k][i]`; 0 where the mixture vanishes.
     scaled: Vec<f64>,
     norms: Vec<f64>,
 }
@@ -152,7 +152,7 @@ impl Contrast {
         &self.cross[(member * self.members + other) * self.pairs + i]
     }
 
-    /// out[k][j] = Σ_l y_jl ⟨A_ki, B_lj⟩
+    /// `out[k][j]` = Σ_l y_jl ⟨A_ki, B_lj⟩
     fn against_documents(&self, i: usize, documents: &Mixed, out: &mut [f64]) {
         for (member, out) in out.chunks_exact_mut(self.pairs).enumerate() {
             out.fill(0.0);
@@ -223,7 +223,7 @@ impl Side {
         mixed
     }
 
-    /// Adds the gradient with respect to θ, given that with respect to x = π/‖mixture‖ as [k][i].
+    /// Adds the gradient with respect to θ, given that with respect to x = π/‖mixture‖ as `[k][i]`.
     fn backward(&self, mixed: &Mixed, upstream: &[f64], columns: &[usize], gradient: &mut [f64]) {
         let n = mixed.norms.len();
         let k = mixed.weights.len() / n;

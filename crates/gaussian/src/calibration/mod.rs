@@ -10,17 +10,18 @@ mod choice;
 mod contrast;
 mod optimizer;
 mod pairs;
-
-use std::str::FromStr;
+mod source;
 
 use rayon::prelude::*;
 
 pub use choice::choose_calibration;
 pub use pairs::{CalibrationPairs, MIN_PAIRS};
+pub use source::Source;
 
 use crate::{Cancel, Error, Result};
 use contrast::Contrast;
 use optimizer::minimize;
+use source::log_uncertainty;
 
 /// Ridge ρ.
 const RIDGE: f64 = 1e-3;
@@ -29,41 +30,6 @@ const TOLERANCE: f64 = 1e-8;
 /// Powers to start from. The objective is not convex: which basin is reached depends on whether the uncertainties count
 /// at the start.
 const STARTS: [f64; 3] = [0.0, 1.0, 2.0];
-
-/// What a calibration may look at: one non-negative uncertainty per text and encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
-    /// Total variance of the embedding.
-    Trace,
-    /// 1/‖z‖², z before normalisation.
-    InverseNorm,
-    /// Tokens per word: how badly the vocabulary fits the text.
-    TokensPerWord,
-}
-
-impl Source {
-    /// Every source.
-    pub const ALL: [Self; 3] = [Self::Trace, Self::InverseNorm, Self::TokensPerWord];
-
-    /// The name in the public contract.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::InverseNorm => "inverse-norm",
-            Self::TokensPerWord => "tokens-per-word",
-        }
-    }
-}
-
-impl FromStr for Source {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name).ok_or_else(|| {
-            Error::invalid(format!("unknown source \"{name}\": use trace, inverse-norm or tokens-per-word"))
-        })
-    }
-}
 
 /// Learned coefficients of K encoders from J sources.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,11 +72,6 @@ impl Calibration {
         let discount: f64 = self.power.iter().zip(uncertainties).map(|(p, u)| p * log_uncertainty(u)).sum();
         self.bias[member] - discount
     }
-}
-
-/// log u with u clamped to [1e-6, 1e6].
-fn log_uncertainty(u: f64) -> f64 {
-    u.clamp(1e-6, 1e6).ln()
 }
 
 /// Fits a and p over all of the given sources, to the optimum. The result's `loss` is that of the pairs themselves.

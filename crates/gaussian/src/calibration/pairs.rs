@@ -1,6 +1,6 @@
 //! The pairs a calibration learns from: what K encoders said about N queries and their documents.
 
-use super::Source;
+use super::source::Source;
 use crate::{Error, Result};
 
 /// Fewest pairs: two in each of five folds.

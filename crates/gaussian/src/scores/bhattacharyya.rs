@@ -1,6 +1,6 @@
 //! −Σ [ Δ²/(4(v + w)) + ½ log((v + w)/(2√(v w))) ], Δ = a − b (method §6). A zero variance: −∞.
 
-use super::{Pair, canonical::sum1, jeffreys::has_zero};
+use super::{canonical::sum1, jeffreys::has_zero, pair::Pair};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     if has_zero(pair) {

@@ -1,6 +1,6 @@
 //! −( ‖a − b‖² + Σ (v + w) ), the closed-form sampled distance of PCME++ (method §6).
 
-use super::{Pair, canonical::sum1};
+use super::{canonical::sum1, pair::Pair};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     -sum1(pair.query, pair.candidate, |a, v, b, w| {

@@ -3,7 +3,7 @@
 
 use std::f64::consts::PI;
 
-use super::{Pair, canonical::sum1};
+use super::{canonical::sum1, pair::Pair};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     let (v, w) = (pair.query.variance, pair.candidate.variance);

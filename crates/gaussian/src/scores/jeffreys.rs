@@ -1,7 +1,7 @@
 //! −½ Σ [ (v + Δ²)/w + (w + Δ²)/v − 2 ], Δ = a − b: KL(q‖c) + KL(c‖q) (method §6, Theorem 2 of the paper).
 //! A zero variance on either side: −∞.
 
-use super::{Pair, canonical::sum1};
+use super::{canonical::sum1, pair::Pair};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     if has_zero(pair) {

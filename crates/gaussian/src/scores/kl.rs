@@ -1,6 +1,6 @@
 //! −½ Σ [ log(w/v) + (v + Δ²)/w − 1 ], Δ = a − b: KL(query‖candidate) (method §6). A zero variance: −∞.
 
-use super::{Pair, canonical::sum1, jeffreys::has_zero};
+use super::{canonical::sum1, jeffreys::has_zero, pair::Pair};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     if has_zero(pair) {

@@ -9,6 +9,7 @@ mod csd;
 mod expected_likelihood;
 mod jeffreys;
 mod kl;
+mod pair;
 mod prob_cosine;
 mod uec;
 mod wasserstein2;
@@ -16,18 +17,7 @@ mod wasserstein2;
 use std::str::FromStr;
 
 use crate::{Error, Result, Row};
-pub(crate) use canonical::{dot, lane_sum};
-
-/// One pair under comparison, with the moments every score reports.
-pub(crate) struct Pair<'a> {
-    pub(crate) query: Row<'a>,
-    pub(crate) candidate: Row<'a>,
-    pub(crate) beta: f64,
-    /// μ_s = ⟨a, b⟩
-    pub(crate) similarity: f64,
-    /// σ_s² = Σ a² w + v b² + v w
-    pub(crate) variance: f64,
-}
+pub(crate) use pair::Pair;
 
 macro_rules! scores {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $module:ident;)+) => {

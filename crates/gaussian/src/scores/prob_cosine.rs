@@ -1,7 +1,7 @@
-//! E[cos] = μ_s/√n folded by the probit with variance σ_s²/n, n = Σ(a² + v) · Σ(b² + w) (method §6, BayesVLM).
+//! `E[cos]` = μ_s/√n folded by the probit with variance σ_s²/n, n = Σ(a² + v) · Σ(b² + w) (method §6, BayesVLM).
 //! n = 0: −∞.
 
-use super::{Pair, canonical::sum, uec::fold};
+use super::{canonical::sum, pair::Pair, uec::fold};
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     let [query, candidate] = sum(pair.query, pair.candidate, |a, v, b, w| [a * a + v, b * b + w]);

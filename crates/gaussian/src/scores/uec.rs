@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::Pair;
+use super::pair::Pair;
 
 pub(super) fn score(pair: &Pair<'_>) -> f64 {
     fold(pair.similarity, pair.variance, pair.beta)
