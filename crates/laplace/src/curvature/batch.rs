@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use uec_gaussian::{Error, ErrorCode, Result};
 
-use super::CurvatureOptions;
+use super::options::CurvatureOptions;
 use crate::contrast::{Contrast, Similarity};
 use crate::gradient::{dot, project};
 use crate::head::{Forward, Head, Text};

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use uec_gaussian::{Cancel, Result};
 
 use super::batch::Batch;
+use super::options::{CurvatureOptions, Sides};
 use super::product::{multiply, scratch};
 use super::tokens::{Tokens, Upstream};
-use super::{CurvatureOptions, Sides};
 use crate::head::Head;
 
 /// Rows of H per tile. Sizes are constants, never derived from the number of threads.

@@ -9,10 +9,10 @@
 use rayon::prelude::*;
 use uec_gaussian::{Cancel, Result};
 
-use super::batch::Batch;
+use super::batch::{Batch, Member};
+use super::options::{CurvatureOptions, Sides};
 use super::product::{multiply, scratch};
 use super::tokens::{Tokens, Upstream};
-use super::{CurvatureOptions, Sides};
 use crate::head::Head;
 
 /// Rows of H per tile.
@@ -73,7 +73,7 @@ impl<'a> Sample<'a> {
             Upstream::new(head, 1, std::iter::once((query, gradient)))
         });
         let both = options.sides == Sides::Both;
-        let upstream = |members: &'a [super::Member]| {
+        let upstream = |members: &'a [Member]| {
             let gradients = members.iter().map(|member| (member, batch.candidate_gradient(i, member, 1.0)));
             Upstream::new(head, members.len(), gradients)
         };

@@ -4,16 +4,16 @@
 //! that was saved and loaded is the same posterior.
 
 mod file;
+mod fit;
 mod merge;
 mod moments;
 mod options;
 
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Error, Result};
 
 pub use options::{Changes, PosteriorOptions, Scale};
 
-use crate::curvature::{Curvature, CurvatureOptions};
-use crate::head::Head;
+use crate::curvature::CurvatureOptions;
 use crate::prior::{MIN_PRIOR_PRECISION, effective_parameters, log_marginal_likelihood};
 use crate::sample::TraceSample;
 use crate::variance::TailKind;
@@ -61,79 +61,6 @@ struct Evidence {
 }
 
 impl Posterior {
-    /// Ends a fit. `weight_norm2` is ‖Ŵ‖² of the layer, `fingerprint` names the encoder.
-    ///
-    /// # Errors
-    /// `InvalidArgument` without a single pair, for an incomplete curvature, for a sample kept for another tail,
-    /// for options out of range, where 'marglik' has no answer, and where scale 'trace' has no trace to divide by.
-    /// `DimensionMismatch` where head, curvature and sample disagree.
-    pub fn fit(
-        curvature: Curvature,
-        head: &Head,
-        weight_norm2: f64,
-        sample: TraceSample,
-        options: PosteriorOptions,
-        fingerprint: String,
-    ) -> Result<Self> {
-        head.validate()?;
-        curvature.check()?;
-        let shape = (head.dimension, head.features);
-        if shape != (curvature.dimension(), curvature.features()) || shape != (sample.dimension, sample.features) {
-            return Err(Error::new(
-                ErrorCode::DimensionMismatch,
-                "curvature, head and trace sample belong to different encoders",
-            ));
-        }
-        if curvature.pairs() == 0 {
-            return Err(Error::invalid("fitting needs at least one pair"));
-        }
-        let h: Vec<f32> = curvature.h().iter().map(|&h| h as f32).collect();
-        let gamma = head.norm.gamma().map_or_else(|| vec![1.0; head.dimension], <[f32]>::to_vec);
-        let evidence = Evidence {
-            dimension: head.dimension,
-            features: head.features,
-            norm: head.norm.name().to_owned(),
-            gamma,
-            fingerprint,
-            weight_norm2,
-            curvature: *curvature.options(),
-            h,
-            loss: curvature.loss(),
-            pairs: curvature.pairs(),
-            correct: curvature.correct(),
-            sample,
-        };
-        Self::resolve(evidence, options)
-    }
-
-    /// The same evidence under another λ, Laplace temperature or scale; no encoder needed. A scale of 'trace' is
-    /// computed anew from the stored sample.
-    ///
-    /// # Errors
-    /// As [`Posterior::fit`].
-    pub fn with(&self, changes: &Changes) -> Result<Self> {
-        let mut options = self.options.clone();
-        options.prior = changes.prior.unwrap_or(options.prior);
-        options.laplace_temperature = changes.laplace_temperature.unwrap_or(options.laplace_temperature);
-        options.scale = changes.scale.unwrap_or(options.scale);
-        Self::resolve(self.evidence.clone(), options)
-    }
-
-    /// Chooses λ and c.
-    fn resolve(evidence: Evidence, options: PosteriorOptions) -> Result<Self> {
-        options.validate()?;
-        let prior_precision =
-            options.prior.precision(&evidence.h, options.laplace_temperature, evidence.weight_norm2)?;
-        let mut posterior = Self::assemble(evidence, options, prior_precision, 1.0)?;
-        posterior.scale = match posterior.options.scale {
-            Scale::None => 1.0,
-            Scale::Value(value) => value,
-            Scale::Trace => posterior.trace_scale()?,
-        };
-        posterior.check_range()?;
-        Ok(posterior)
-    }
-
     /// With λ and c as given.
     fn assemble(evidence: Evidence, options: PosteriorOptions, prior_precision: f64, scale: f64) -> Result<Self> {
         if evidence.sample.tail != options.tail {
@@ -203,10 +130,8 @@ impl Posterior {
             ));
         }
         if self.evidence.pairs < FEW_PAIRS {
-            warnings.push(format!(
-                "{} pairs are few for a posterior: use some hundred, better 1000",
-                self.evidence.pairs
-            ));
+            warnings
+                .push(format!("{} pairs are few for a posterior: use some hundred, better 1000", self.evidence.pairs));
         }
         let share = self.effective_parameters / self.evidence.h.len() as f64;
         if self.options.prior == crate::Prior::Marglik && share < PRIOR_DOMINATED {
