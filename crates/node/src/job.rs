@@ -151,6 +151,11 @@ impl Drop for Registered {
     }
 }
 
+/// Runs `work`; a panic in it becomes an internal error that says what the panic said.
+fn caught<T>(work: impl FnOnce() -> uec_gaussian::Result<T>) -> uec_gaussian::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(from_panic(&*panic)))
+}
+
 /// Runs `work` off the event loop through `execute`, and `finish` on it; returns the promise of the result.
 ///
 /// A panic in `work` rejects with `ERR_INTERNAL`.
@@ -171,9 +176,7 @@ where
     let job = job.clone();
     let failed = deferred.clone();
     let started = execute(Box::new(move || {
-        let outcome = job.cancel.check().and_then(|()| {
-            catch_unwind(AssertUnwindSafe(|| work(&job))).unwrap_or_else(|panic| Err(from_panic(&*panic)))
-        });
+        let outcome = job.cancel.check().and_then(|()| caught(|| work(&job)));
         // An environment that is ending no longer runs callbacks: the job counts as ended only after the hand-over.
         deferred.resolve(Box::new(move |env| match outcome {
             Ok(value) => finish(&env, value),
@@ -186,4 +189,25 @@ where
         failed.resolve(Box::new(move |env| Err(to_js(env, error))));
     }
     Ok(promise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_error_with_its_message() {
+        let rows = 3;
+        let fixed = caught::<()>(|| panic!("no rows")).unwrap_err();
+        let formatted = caught::<()>(|| panic!("{rows} rows")).unwrap_err();
+        assert_eq!([fixed.code, formatted.code], [ErrorCode::Internal; 2]);
+        assert!(fixed.message.contains("no rows") && formatted.message.contains("3 rows"));
+    }
+
+    #[test]
+    fn what_does_not_panic_passes_through() {
+        assert_eq!(caught(|| Ok(7)), Ok(7));
+        let aborted = uec_gaussian::Error::new(ErrorCode::Aborted, "stopped");
+        assert_eq!(caught::<()>(|| Err(aborted.clone())), Err(aborted));
+    }
 }
