@@ -74,6 +74,8 @@ type IndexMade = [...ConstructorParameters<typeof contract.GaussianIndex>]
 type Opened = Parameters<typeof contract.GaussianIndex.open>
 type BatchMade = [...ConstructorParameters<typeof contract.GaussianBatch>]
 type EncoderTaken = WithOurs<contract.EncoderOptions, { posterior?: uec.Posterior | string }>
+/** Every async function takes one, says the head of the contract: also those where it lists no options. */
+type Signalled = { signal?: AbortSignal }
 type EnsembleTaken = WithOurs<contract.EnsembleOptions, { encoder?: EncoderTaken }>
 type Streamed = Parameters<contract.Encoder['embedStream']>
 type Texts = Parameters<contract.Encoder['embed']>
@@ -83,26 +85,34 @@ export type Arguments = [
   Is<Parameters<typeof uec.pairwiseSimilarity>, Compared>,
   Is<Parameters<typeof uec.convolve>, Mixed>,
   Is<Parameters<uec.GaussianIndex['search']>, Found>,
-  Is<Parameters<uec.GaussianIndex['filter']>, Parameters<contract.GaussianIndex['filter']>>,
+  Is<Parameters<uec.GaussianIndex['filter']>, [...Parameters<contract.GaussianIndex['filter']>, Signalled?]>,
+  Is<Parameters<uec.GaussianIndex['add']>, [readonly string[], uec.GaussianBatch, Signalled?]>,
+  Is<Parameters<uec.GaussianIndex['remove']>, [readonly string[], Signalled?]>,
+  Is<Parameters<uec.GaussianIndex['save']>, [string, Signalled?]>,
+  Is<Parameters<uec.GaussianIndex['verify']>, [Signalled?]>,
   Is<ConstructorParameters<typeof uec.GaussianIndex>, IndexMade>,
-  Is<Parameters<typeof uec.GaussianIndex.open>, Opened>,
+  Is<Parameters<typeof uec.GaussianIndex.open>, Opened | [string, Signalled]>,
   Is<ConstructorParameters<typeof uec.GaussianBatch>, BatchMade>,
-  Is<Parameters<typeof uec.Encoder.load>, [string, EncoderTaken?]>,
+  Is<Parameters<typeof uec.Encoder.load>, [string, (EncoderTaken & Signalled)?]>,
   Is<Parameters<uec.Encoder['embed']>, Texts>,
   Is<Parameters<uec.Encoder['embedStream']>, Streamed>,
   Is<Parameters<uec.Encoder['fit']>, Parameters<contract.Encoder['fit']>>,
-  Is<Parameters<uec.Encoder['bake']>, [string, uec.Posterior?]>,
+  Is<Parameters<uec.Encoder['bake']>, [string, uec.Posterior?, Signalled?]>,
+  Is<Parameters<uec.Encoder['warmup']>, [Signalled?]>,
+  Is<Parameters<typeof uec.Posterior.load>, [string, Signalled?]>,
+  Is<Parameters<uec.Posterior['save']>, [string, Signalled?]>,
   Is<Parameters<uec.Posterior['with']>, Parameters<contract.Posterior['with']>>,
   Is<Parameters<typeof uec.Ensemble.load>, [string | readonly (string | uec.Encoder)[], EnsembleTaken?]>,
   Is<Parameters<uec.Ensemble['calibrate']>, Parameters<contract.Ensemble['calibrate']>>,
   Is<Parameters<uec.Ensemble['embed']>, Texts>,
+  Is<Parameters<uec.Ensemble['save']>, [string, Signalled?]>,
   Is<Parameters<typeof uec.Hits.merge>, [readonly uec.Hits[], number?]>,
   Is<Parameters<typeof pure.similarity>, Compared>,
   Is<Parameters<typeof pure.pairwiseSimilarity>, Compared>,
   Is<Parameters<typeof pure.convolve>, Mixed>,
   Is<Parameters<pure.GaussianIndex['search']>, Found>,
   Is<ConstructorParameters<typeof pure.GaussianIndex>, IndexMade>,
-  Is<Parameters<typeof pure.GaussianIndex.open>, Opened>,
+  Is<Parameters<typeof pure.GaussianIndex.open>, Opened | [string, Signalled]>,
   Is<ConstructorParameters<typeof pure.GaussianBatch>, BatchMade>,
 ]
 
@@ -123,7 +133,7 @@ export type Names = AllTrue<
     Same<contract.SearchOptions, uec.SearchOptions>,
     Same<contract.ErrorCode, uec.ErrorCode>,
     Same<keyof contract.EnsembleOptions, keyof uec.EnsembleOptions>,
-    Same<keyof contract.EncoderOptions, keyof uec.EncoderOptions>,
+    Same<keyof contract.EncoderOptions | 'signal', keyof uec.EncoderOptions>,
     Same<keyof contract.FitOptions, keyof uec.FitOptions>,
     Same<keyof contract.SearchOptions, keyof uec.SearchOptions>,
     Same<contract.Score, pure.Score>,

@@ -1,8 +1,10 @@
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { getEventListeners } from 'node:events'
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Encoder, type EncoderBatch, type EncoderOptions } from '../src/index.ts'
+import { type Binding, native } from '../src/native.ts'
 import { MINILM, tiny } from './paths.ts'
 
 interface Reference {
@@ -161,6 +163,89 @@ describe('abort', () => {
     await expect(real.embed(many, { signal: controller.signal })).rejects.toBe(reason)
     expect(performance.now() - started).toBeLessThan(3000)
     expect((await real.embed(['again'])).valid[0]).toBe(1)
+  })
+})
+
+describe('abort of load, warmup and bake', () => {
+  /** When all that needs no turn of the event loop is done: native work is then under way. */
+  const begun = () => new Promise<void>((resolve) => process.nextTick(resolve))
+
+  it('rejects with the reason, before and while they work, and keeps no listener', async () => {
+    await using model = await Encoder.load(tiny('bert-ts17'))
+    const posterior = await model.fit(SENTENCES)
+    const saved = join(folder, 'for abort.safetensors')
+    await posterior.save(saved)
+    const place = await mkdtemp(join(folder, 'abort-'))
+    const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
+      (signal) => Encoder.load(tiny('bert-ts17'), { signal }),
+      (signal) => Encoder.load(tiny('bert-ts17'), { signal, posterior: saved }),
+      (signal) => model.warmup({ signal }),
+      (signal) => model.bake(join(place, 'baked.onnx'), posterior, { signal }),
+    ]
+    for (const [i, call] of calls.entries()) {
+      const reason = new Error(`stop ${i}`)
+      await expect(call(AbortSignal.abort(reason))).rejects.toBe(reason)
+      const controller = new AbortController()
+      const work = call(controller.signal)
+      await begun()
+      controller.abort(reason)
+      await expect(work).rejects.toBe(reason)
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+      const { signal: unused } = new AbortController()
+      const done = await call(unused)
+      if (done instanceof Encoder) await done.dispose()
+      expect(getEventListeners(unused, 'abort')).toEqual([])
+    }
+  })
+
+  it('does not write what was aborted before; writes the rest whole, and dispose waits for it', async () => {
+    const model = await Encoder.load(tiny('bert-ts17'))
+    const posterior = await model.fit(SENTENCES)
+    const place = await mkdtemp(join(folder, 'abort-'))
+    const bake = (name: string, signal: AbortSignal) =>
+      model.bake(join(place, name), posterior, { signal }).catch((reason: unknown) => reason)
+    expect(await bake('before.onnx', AbortSignal.abort('early'))).toBe('early')
+    const same = new AbortController()
+    const never = bake('same turn.onnx', same.signal)
+    same.abort('same turn')
+    const late = new AbortController()
+    const baking = bake('while.onnx', late.signal)
+    await begun()
+    late.abort('late')
+    expect([await never, await baking]).toEqual(['same turn', 'late'])
+    await model.dispose()
+    expect(await readdir(place)).toEqual(['while.onnx'])
+  })
+
+  it('frees a model that nobody waits for any more', async () => {
+    const binding = native() as { -readonly [Name in keyof typeof Binding]: (typeof Binding)[Name] }
+    const { NativeEncoder, Job } = binding
+    let loaded: Promise<Binding.NativeEncoder> | undefined
+    const load: typeof NativeEncoder.load = (_, ...rest) => {
+      loaded = NativeEncoder.load(new Job(), ...rest) // not to be cancelled before it begins
+      return loaded
+    }
+    binding.NativeEncoder = { load } as never
+    try {
+      const controller = new AbortController()
+      const loading = Encoder.load(tiny('bert-ts17'), { signal: controller.signal })
+      await begun()
+      controller.abort('stop')
+      await expect(loading).rejects.toBe('stop')
+      const handle = (await loaded)!
+      expect(() => handle.embed(new Job(), ['a'])).toThrow(expect.objectContaining({ code: 'ERR_DISPOSED' }))
+    } finally {
+      binding.NativeEncoder = NativeEncoder
+    }
+  })
+
+  it('refuses what is no signal', async () => {
+    const refused = { code: 'ERR_INVALID_ARGUMENT' }
+    for (const options of [{ signal: 3 }, { sign: AbortSignal.abort() }, null]) {
+      await expect(encoder.warmup(options as never)).rejects.toMatchObject(refused)
+      await expect(encoder.bake('x.onnx', undefined, options as never)).rejects.toMatchObject(refused)
+      await expect(Encoder.load(tiny('bert-ts17'), options as never)).rejects.toMatchObject(refused)
+    }
   })
 })
 

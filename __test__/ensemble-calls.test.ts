@@ -1,8 +1,9 @@
 // Calls on an ensemble that meet each other, their caller's later changes, or damaged settings.
+import { getEventListeners } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Calibration, Encoder, Ensemble, EnsembleBatch, GaussianBatch, type Pair } from '../src/index.ts'
 import { tiny } from './paths.ts'
 
@@ -114,6 +115,7 @@ describe('load', () => {
   it.each([
     [{ encoder: { polling: 'mean' } }, /'pooling'/],
     [{ encoder: { threads: 0 } }, /threads/],
+    [{ encoder: { signal: AbortSignal.abort() } }, /signal/],
     [{ coefficients: { power: -1 } }, /power/],
     [{ coefficients: null }, /coefficients/],
     [{ coefficients: () => 1 }, /coefficients/],
@@ -168,6 +170,64 @@ describe('calibrate', () => {
     )
     setTimeout(() => embedding.abort('stop'), 20)
     await expect(embed).rejects.toBe('stop')
+  })
+})
+
+describe('save', () => {
+  const beside = async (name: string) => (await readdir(folder)).filter((entry) => entry.includes(name))
+
+  it('does nothing for a signal that was aborted before or in the same turn', async () => {
+    const ensemble = await Ensemble.load(members)
+    const save = (signal: AbortSignal) => ensemble.save(join(folder, 'never made'), { signal })
+    await expect(save(AbortSignal.abort('early'))).rejects.toBe('early')
+    const controller = new AbortController()
+    const saving = save(controller.signal)
+    controller.abort('stop')
+    await expect(saving).rejects.toBe('stop')
+    await ensemble.dispose()
+    expect(await beside('never made')).toEqual([])
+  })
+
+  it('aborted while it writes goes no further, leaves what was there, and cleans up before dispose ends', async () => {
+    const saved = join(folder, 'kept')
+    await (await Ensemble.load(members)).save(saved)
+    const before = await readFile(join(saved, 'ensemble.json'), 'utf8')
+    const ensemble = await Ensemble.load(members, { temperature: 3 })
+    const controller = new AbortController()
+    const [first, second] = [vi.spyOn(members[0]!, 'bake'), vi.spyOn(members[1]!, 'bake')]
+    let baked = false
+    first.mockImplementation(async (file) => {
+      controller.abort('stop')
+      await Encoder.prototype.bake.call(members[0]!, file)
+      baked = true
+    })
+    try {
+      await expect(ensemble.save(saved, { signal: controller.signal })).rejects.toBe('stop')
+      expect(baked).toBe(false)
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+      await ensemble.dispose()
+      expect(baked).toBe(true)
+      expect(second).not.toHaveBeenCalled()
+    } finally {
+      first.mockRestore()
+      second.mockRestore()
+    }
+    expect(await beside('kept')).toEqual(['kept'])
+    expect(await readFile(join(saved, 'ensemble.json'), 'utf8')).toBe(before)
+  })
+
+  it('with a signal that never fires saves, and keeps no listener', async () => {
+    const ensemble = await Ensemble.load(members)
+    const { signal } = new AbortController()
+    const saved = join(folder, 'signalled')
+    await ensemble.save(saved, { signal })
+    await using again = await Ensemble.load(saved, { signal })
+    expect(again.fingerprint).toBe(ensemble.fingerprint)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    for (const options of [{ signal: 3 }, { sign: signal }, null])
+      await expect(ensemble.save(saved, options as never)).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARGUMENT',
+      })
   })
 })
 

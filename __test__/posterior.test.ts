@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { getEventListeners } from 'node:events'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -151,6 +152,58 @@ describe('file', () => {
     expect(await variance(loaded)).toEqual(await variance(posterior))
     await using byPath = await Encoder.load(tiny('bert-ts17'), { posterior: file })
     expect(byPath.fitted).toBe(true)
+  })
+
+  it('is not loaded, and not written, for a signal that was aborted before or in the same turn', async () => {
+    const place = join(folder, 'aborted')
+    await mkdir(place)
+    const file = join(place, 'p.safetensors')
+    await posterior.save(join(folder, 'there.safetensors'))
+    for (const call of [
+      (signal: AbortSignal) => Posterior.load(join(folder, 'there.safetensors'), { signal }),
+      (signal: AbortSignal) => posterior.save(file, { signal }),
+    ]) {
+      const reason = new Error('stop')
+      await expect(call(AbortSignal.abort(reason))).rejects.toBe(reason)
+      const controller = new AbortController()
+      const work = call(controller.signal)
+      controller.abort(reason)
+      await expect(work).rejects.toBe(reason)
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    }
+    await posterior.save(join(folder, 'later.safetensors')) // longer than the aborted one would have taken
+    expect(await readdir(place)).toEqual([])
+  })
+
+  it('is whole, the old one or the new one, where writing it is aborted', async () => {
+    const place = join(folder, 'replaced')
+    await mkdir(place)
+    const file = join(place, 'p.safetensors')
+    const other = posterior.with({ scale: 3 })
+    await posterior.save(file)
+    for (let round = 0; round < 10; round++) {
+      const controller = new AbortController()
+      const saving = other.save(file, { signal: controller.signal })
+      await new Promise<void>((resolve) => process.nextTick(resolve))
+      controller.abort('stop')
+      await expect(saving).rejects.toBe('stop')
+      expect([posterior.scale, 3]).toContain((await Posterior.load(file)).scale)
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    }
+    await expect.poll(() => readdir(place)).toEqual(['p.safetensors'])
+  })
+
+  it('is read and written with a signal that never fires, which keeps no listener', async () => {
+    const { signal } = new AbortController()
+    const file = join(folder, 'signalled.safetensors')
+    await posterior.save(file, { signal })
+    expect(numbers(await Posterior.load(file, { signal }))).toEqual(numbers(posterior))
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    for (const options of [{ signal: 3 }, { sign: signal }, null]) {
+      const refused = { code: 'ERR_INVALID_ARGUMENT' }
+      await expect(Posterior.load(file, options as never)).rejects.toMatchObject(refused)
+      await expect(posterior.save(file, options as never)).rejects.toMatchObject(refused)
+    }
   })
 
   it('is refused when cut off, damaged, or missing', async () => {

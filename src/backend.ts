@@ -32,7 +32,7 @@ export interface Backend {
   /** An empty index in memory. */
   createIndex(dimension: number, fingerprint?: string): IndexStore
   /** Reads and checks a whole index file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
-  openIndex(file: string): Promise<IndexStore>
+  openIndex(file: string, signal?: AbortSignal): Promise<IndexStore>
 }
 
 export interface Mixture {
@@ -48,7 +48,11 @@ export interface Mixture {
   valid: Uint8Array
 }
 
-/** Rows with ids, searched exactly. GaussianIndex calls `add`, `remove` alone, and the others beside each other. */
+/**
+ * Rows with ids, searched exactly. GaussianIndex calls `add`, `remove` alone, and the others beside each other. It
+ * answers an abort itself: `add`, `save` and `verify` may heed the signal to stop early, and settle only once their
+ * work has ended.
+ */
 export interface IndexStore {
   readonly dimension: number
   readonly fingerprint: string | undefined
@@ -58,7 +62,7 @@ export interface IndexStore {
    * All or nothing; known ids are replaced in place. ERR_INVALID_ARGUMENT for an id that stands twice in `ids`, an
    * all-zero mean, NaN, or a negative or infinite variance.
    */
-  add(ids: readonly string[], rows: Rows): Promise<void>
+  add(ids: readonly string[], rows: Rows, signal?: AbortSignal): Promise<void>
   /** How many of the ids were there. The rest keep their order. */
   remove(ids: readonly string[]): Promise<number>
   /** A copy. */
@@ -68,8 +72,8 @@ export interface IndexStore {
   ids(): readonly string[]
   search(queries: Rows, plan: SearchPlan, signal?: AbortSignal): Promise<RankedHits>
   /** Atomic. ERR_FILE_WRITE. */
-  save(file: string): Promise<void>
-  verify(): Promise<void>
+  save(file: string, signal?: AbortSignal): Promise<void>
+  verify(signal?: AbortSignal): Promise<void>
   dispose(): void
 }
 

@@ -4,6 +4,7 @@ import type { Binding } from './native.ts'
 import { boolean, checkOptions, describe, integer, oneOf, text } from './options.ts'
 import { Posterior } from './posterior.ts'
 import { MOST_THREADS, runtimeSearch } from './runtime.ts'
+import { checkSignal } from './signal.ts'
 
 export interface EncoderOptions {
   /** A fitted posterior, or its file. */
@@ -30,6 +31,8 @@ export interface EncoderOptions {
   runtime?: string
   /** Merging of concurrent calls; not in this version. */
   batching?: { maxTokens?: number; maxDelayMs?: number; maxPending?: number }
+  /** Of the loading alone. */
+  signal?: AbortSignal
 }
 
 /** A check for each option; the value has passed if it returns. */
@@ -58,6 +61,7 @@ const CHECKS: { [Name in keyof EncoderOptions]-?: (value: unknown) => unknown } 
   batching: () => {
     throw invalid('batching: this version does not merge concurrent calls; leave it out')
   },
+  signal: checkSignal,
 }
 
 function checkPrompts(prompts: unknown): void {
@@ -74,7 +78,7 @@ export function nativeEncoderOptions(options: EncoderOptions): Binding.NativeEnc
     const value = options[name as keyof EncoderOptions]
     if (value !== undefined) check(value)
   }
-  const { posterior, tail, sessions, batching, runtime, prompts, ...rest } = options
+  const { posterior, tail, sessions, batching, runtime, prompts, signal, ...rest } = options
   return {
     ...rest,
     ...(prompts && { prompts: Object.fromEntries(Object.entries(prompts)) }),

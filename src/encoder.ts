@@ -10,6 +10,7 @@ import { type Binding, native } from './native.ts'
 import { describe, integer, text } from './options.ts'
 import { Posterior, wrapPosterior } from './posterior.ts'
 import { RunningCalls } from './running-calls.ts'
+import { type CallOptions, signalOf } from './signal.ts'
 
 export interface EncoderInfo {
   /** D. */
@@ -59,16 +60,26 @@ export class Encoder implements AsyncDisposable {
   /**
    * Loads a sentence-transformers style directory, or one .onnx file with a tokenizer.json beside it (then mean pooling, normalised,
    * unless told otherwise). ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_TOKENIZER_INVALID,
-   * ERR_POSTERIOR_MISMATCH, ERR_RUNTIME_NOT_FOUND, ERR_DEVICE_UNAVAILABLE.
+   * ERR_POSTERIOR_MISMATCH, ERR_RUNTIME_NOT_FOUND, ERR_DEVICE_UNAVAILABLE, or the signal's reason.
    */
   static async load(path: string, options: EncoderOptions = {}): Promise<Encoder> {
     text('path', path)
     const settings = nativeEncoderOptions(options)
-    const { posterior } = options
-    const fitted = typeof posterior === 'string' ? await Posterior.load(posterior) : posterior
-    const handle = await run({}, (job) =>
-      native().NativeEncoder.load(job, path, settings, fitted && Posterior.handle(fitted)),
-    )
+    const { posterior, signal } = options
+    const fitted =
+      typeof posterior === 'string'
+        ? await Posterior.load(posterior, { ...(signal && { signal }) })
+        : posterior
+    const handle = await run({ signal }, async (job) => {
+      const loaded = await native().NativeEncoder.load(
+        job,
+        path,
+        settings,
+        fitted && Posterior.handle(fitted),
+      )
+      if (signal?.aborted) await loaded.dispose() // nobody waits for it any more
+      return loaded
+    })
     return new Encoder(secret, handle)
   }
 
@@ -134,20 +145,26 @@ export class Encoder implements AsyncDisposable {
     )
   }
 
-  /** Writes an ordinary .onnx with outputs `mean`, `variance` and `norm`, atomically. ERR_NOT_FITTED, ERR_FILE_WRITE. */
-  async bake(file: string, posterior?: Posterior): Promise<void> {
+  /**
+   * Writes an ordinary .onnx with outputs `mean`, `variance` and `norm`, atomically. Aborted while it writes, the file is the old one or, a
+   * moment later, the new one, and always whole; `dispose` waits for that. ERR_NOT_FITTED, ERR_FILE_WRITE, or the signal's reason.
+   */
+  async bake(file: string, posterior?: Posterior, options?: CallOptions): Promise<void> {
     text('file', file)
     if (posterior !== undefined && !(posterior instanceof Posterior))
       throw invalid(`posterior must be a Posterior, not ${describe(posterior)}`)
+    const signal = signalOf('Encoder.bake', options)
     this.#alive()
-    await this.#running.track(() =>
-      run({}, (job) => this.#native.bake(job, file, posterior && Posterior.handle(posterior))),
+    await this.#running.track(
+      () => run({}, (job) => this.#native.bake(job, file, posterior && Posterior.handle(posterior))),
+      signal,
     )
   }
 
   /** Runs one text, so that the first request is not the slow one. */
-  async warmup(): Promise<void> {
-    await this.embed(['warm up'])
+  async warmup(options?: CallOptions): Promise<void> {
+    const signal = signalOf('Encoder.warmup', options)
+    await this.embed(['warm up'], { ...(signal && { signal }) })
   }
 
   /** Waits for running calls, then frees the model. Calling it again does nothing. */

@@ -83,12 +83,14 @@ function inside(directory: string, path: string): string {
 
 /**
  * Writes the directory beside its place and renames it, so that a reader sees the old one or the new one. A killed process leaves a
- * hidden directory beside it, which nothing reads. ERR_FILE_WRITE.
+ * hidden directory beside it, which nothing reads. An abort takes effect between two steps, none of which then goes on beside the
+ * cleaning up. ERR_FILE_WRITE.
  */
 export async function writeEnsemble(
   directory: string,
   members: readonly Encoder[],
   settings: Omit<StoredEnsemble, 'members'>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const target = resolve(directory)
   await finish(target)
@@ -105,6 +107,7 @@ export async function writeEnsemble(
     await mkdir(temporary) // mkdtemp would make it private to this user
     const listed: StoredMember[] = []
     for (const [k, member] of members.entries()) {
+      signal?.throwIfAborted()
       const path = `members/${k}`
       const { identity, directory: from } = Encoder.handle(member)
       await copySettings(from, join(temporary, path))
@@ -113,10 +116,11 @@ export async function writeEnsemble(
     }
     const content = { format: FORMAT, version: VERSION, members: listed, ...settings }
     await writeFile(join(temporary, NAME), `${JSON.stringify(content, null, 2)}\n`, { flush: true })
+    signal?.throwIfAborted()
     await replace(temporary, target, old !== undefined)
   } catch (cause) {
     if (temporary) await rm(temporary, { recursive: true, force: true })
-    if (cause instanceof UecError) throw cause
+    if (cause instanceof UecError || signal?.aborted) throw cause
     throw new UecError(
       'ERR_FILE_WRITE',
       `the ensemble could not be written to ${directory}: ${(cause as Error).message}`,

@@ -28,11 +28,15 @@ export function frozen<Rule extends CoefficientRule>(rule: Rule): Rule {
 }
 
 /** T 'auto' without calibration texts: from the moments over the fitting texts that each posterior keeps. */
-export async function fittedTemperature(members: readonly Encoder[], rule: CoefficientRule): Promise<number> {
+export async function fittedTemperature(
+  members: readonly Encoder[],
+  rule: CoefficientRule,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   if (rule !== 'softmax-trace' && rule !== 'softmax-precision') return 1
   const moments = await Promise.all(
     members.map((member) =>
-      run({}, (job) => {
+      run({ signal }, (job) => {
         const handle = Encoder.handle(member)
         return rule === 'softmax-trace' ? handle.traceMoments(job) : handle.precisionMoments(job)
       }),

@@ -26,7 +26,7 @@ import { run } from './job.ts'
 import { native } from './native.ts'
 import { boolean, checkOptions, describe, oneOf, positive, text } from './options.ts'
 import { RunningCalls } from './running-calls.ts'
-import { checkSignal } from './signal.ts'
+import { type CallOptions, checkSignal, signalOf, untilAborted } from './signal.ts'
 import { uncertainties } from './uncertainty.ts'
 
 export interface EnsembleOptions {
@@ -36,8 +36,8 @@ export interface EnsembleOptions {
   temperature?: number | 'auto'
   /** Unit-length mixtures, true. */
   normalize?: boolean
-  /** For members that are loaded from paths. */
-  encoder?: EncoderOptions
+  /** For members that are loaded from paths; `signal` stands beside it, not in it. */
+  encoder?: Omit<EncoderOptions, 'signal'>
   /** Members of other spaces: this version mixes encoders of one space. */
   align?: 'none' | 'procrustes'
   signal?: AbortSignal
@@ -76,14 +76,19 @@ export class Ensemble implements AsyncDisposable {
     const { coefficients, temperature, normalize, encoder = {}, align, signal } = options
     checkSignal(signal)?.throwIfAborted()
     nativeEncoderOptions(encoder)
-    const encoderOptions = { ...encoder, normalize: true }
+    if ((encoder as EncoderOptions).signal !== undefined)
+      throw invalid('encoder.signal: give signal to Ensemble.load itself')
+    const encoderOptions = { ...encoder, normalize: true, ...(signal && { signal }) }
     if (align !== undefined && oneOf('align', align, ['none', 'procrustes']) !== 'none')
       throw invalid("align: this version mixes encoders of one space; leave it out or give 'none'")
     if (temperature !== undefined && temperature !== 'auto')
       positive("temperature (if not 'auto')", temperature)
     if (normalize !== undefined) boolean('normalize', normalize)
     const given = coefficients === undefined ? undefined : frozen(coefficients)
-    const stored = typeof source === 'string' ? await readEnsemble(text('source', source)) : undefined
+    const stored =
+      typeof source === 'string'
+        ? await untilAborted(signal, readEnsemble(text('source', source)))
+        : undefined
     const parts: unknown = stored
       ? stored.members.map((member) => member.path)
       : Array.isArray(source) && [...source]
@@ -107,7 +112,7 @@ export class Ensemble implements AsyncDisposable {
       const T = temperature ?? stored?.temperature ?? 'auto'
       return new Ensemble(secret, members, owned, {
         coefficients: rule,
-        temperature: T === 'auto' ? await fittedTemperature(members, rule) : T,
+        temperature: T === 'auto' ? await fittedTemperature(members, rule, signal) : T,
         normalize: normalize ?? stored?.normalize ?? true,
       })
     } catch (error) {
@@ -193,12 +198,15 @@ export class Ensemble implements AsyncDisposable {
 
   /**
    * Writes a directory that holds all that is needed to serve: ensemble.json, and each member baked. It replaces an ensemble that is
-   * there, all or nothing. ERR_FILE_WRITE.
+   * there, all or nothing. Aborted while it writes, it stops after the member under way and leaves what was there, unless the new one was
+   * already moving into its place; `dispose` waits for that. ERR_FILE_WRITE, or the signal's reason.
    */
-  async save(directory: string): Promise<void> {
+  async save(directory: string, options?: CallOptions): Promise<void> {
     text('directory', directory)
+    const signal = signalOf('Ensemble.save', options)
     this.#alive()
-    await this.#running.track(() => writeEnsemble(directory, this.members, this.#settings))
+    const settings = this.#settings
+    await this.#running.track(() => writeEnsemble(directory, this.members, settings, signal), signal)
   }
 
   /** Waits for running calls, then disposes the members that this ensemble loaded. Calling it again does nothing. */

@@ -8,7 +8,7 @@ import { filterIds, IdFilter, type IndexFilter } from './index-filter.ts'
 import { boolean, checkOptions, describe, finite, integer, oneOf, text } from './options.ts'
 import { ReadWriteLock } from './read-write-lock.ts'
 import { planScore, type ScoreOptions } from './scores.ts'
-import { untilAborted } from './signal.ts'
+import { abortable, type CallOptions, checkSignal, signalOf, untilAborted } from './signal.ts'
 import { TimeSlice } from './time-slice.ts'
 
 /** How rows are kept. This version keeps float32. */
@@ -29,6 +29,8 @@ export interface OpenOptions {
   mmap?: boolean
   /** Refuses add and remove. */
   readonly?: boolean
+  /** Of the opening alone. */
+  signal?: AbortSignal
 }
 
 export interface SearchOptions extends ScoreOptions {
@@ -59,7 +61,7 @@ export async function openIndex(
   file: string,
   options: OpenOptions = {},
 ): Promise<OpenedIndex> {
-  checkOptions('GaussianIndex.open', options, ['mmap', 'readonly'])
+  checkOptions('GaussianIndex.open', options, ['mmap', 'readonly', 'signal'])
   const { mmap = false, readonly = false } = options
   if (boolean('mmap', mmap)) {
     throw invalid(
@@ -67,12 +69,18 @@ export async function openIndex(
     )
   }
   boolean('readonly', readonly)
-  return new OpenedIndex(await backend.openIndex(text('file', file)), readonly)
+  text('file', file)
+  const signal = checkSignal(options.signal)
+  const store = await abortable(signal, () => backend.openIndex(file, signal))
+  return new OpenedIndex(store, readonly)
 }
 
 /**
  * Gaussians with ids, in memory. Rows keep the position in which they were first added. Calls take effect in the order
  * in which they are made, awaited or not. After dispose every call is ERR_DISPOSED.
+ *
+ * A call that is aborted while it waits for those before it does nothing. One that is aborted while it works rejects
+ * at once, but the calls after it still wait until that work has really ended, and so see all of it or nothing.
  */
 export abstract class AbstractGaussianIndex implements Disposable {
   /** D. */
@@ -108,31 +116,37 @@ export abstract class AbstractGaussianIndex implements Disposable {
   }
 
   /**
-   * Adds rows, or replaces the rows of known ids in place. All or nothing.
+   * Adds rows, or replaces the rows of known ids in place. All or nothing, also if it is aborted while it works: the
+   * index then gets every row or none, and `batch` may be read for a moment longer.
    * Rejects with ERR_INVALID_ARGUMENT (the same id twice, a row whose mean is all zero, not one id per row),
-   * ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH.
+   * ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH or the signal's reason.
    */
-  async add(ids: readonly string[], batch: GaussianBatch): Promise<void> {
+  async add(ids: readonly string[], batch: GaussianBatch, options?: CallOptions): Promise<void> {
     const store = this.#writable()
+    const signal = signalOf('add', options)
     checkBatch('batch', batch, this.dimension)
     checkFingerprint('batch', batch, this.fingerprint)
     const own = copyIds(ids)
     if (own.length !== batch.length) {
       throw invalid(`add takes one id per row: ${own.length} ids, but ${batch.length} rows`)
     }
-    await this.#order.write(async () => {
-      await checkIds(own)
-      await store.add(own, batch)
+    await this.#inTurn('write', signal, async () => {
+      await checkIds(own, signal)
+      await store.add(own, batch, signal)
       this.#count(store)
     })
   }
 
-  /** Removes rows; unknown ids are ignored. Resolves with the number of rows removed. */
-  async remove(ids: readonly string[]): Promise<number> {
+  /**
+   * Removes rows; unknown ids are ignored. Resolves with the number of rows removed. Aborted while it works, it removes
+   * all of them or none.
+   */
+  async remove(ids: readonly string[], options?: CallOptions): Promise<number> {
     const store = this.#writable()
+    const signal = signalOf('remove', options)
     const own = copyIds(ids)
-    return this.#order.write(async () => {
-      await checkIds(own)
+    return this.#inTurn('write', signal, async () => {
+      await checkIds(own, signal)
       const removed = await store.remove(own)
       this.#count(store)
       return removed
@@ -154,15 +168,17 @@ export abstract class AbstractGaussianIndex implements Disposable {
   }
 
   /** The ids for which the predicate holds, for use in searches. Asks in slices that leave the event loop free. */
-  async filter(predicate: (id: string) => boolean): Promise<IndexFilter> {
+  async filter(predicate: (id: string) => boolean, options?: CallOptions): Promise<IndexFilter> {
     if (typeof predicate !== 'function') {
       throw invalid(`filter takes a function of the id, not ${describe(predicate)}`)
     }
+    const signal = signalOf('filter', options)
     const store = this.#open()
-    return this.#order.read(async () => {
+    return this.#inTurn('read', signal, async () => {
       const chosen: string[] = []
       const slice = new TimeSlice()
       for (const id of store.ids()) {
+        signal?.throwIfAborted()
         if (predicate(id)) chosen.push(id)
         if (slice.spent(128)) await slice.next()
       }
@@ -170,10 +186,11 @@ export abstract class AbstractGaussianIndex implements Disposable {
     })
   }
 
-  /** Reads and checks every row. Rejects with ERR_FILE_CORRUPT. */
-  async verify(): Promise<void> {
+  /** Reads and checks every row. Rejects with ERR_FILE_CORRUPT or the signal's reason. */
+  async verify(options?: CallOptions): Promise<void> {
+    const signal = signalOf('verify', options)
     const store = this.#open()
-    await this.#order.read(() => store.verify())
+    await this.#inTurn('read', signal, () => store.verify(signal))
   }
 
   /**
@@ -192,21 +209,22 @@ export abstract class AbstractGaussianIndex implements Disposable {
     }
     checkBatch('queries', queries, this.dimension)
     checkFingerprint('queries', queries, this.fingerprint)
-    signal?.throwIfAborted()
-    const work = this.#order.read(async () => {
-      signal?.throwIfAborted()
+    return this.#inTurn('read', signal, async () => {
       const size = store.size()
       const ranked = await store.search(queries, { ...plan, k: hitsToFind(wanted, size) }, signal)
       return new Hits({ ...ranked, queries: queries.length, wanted, size })
     })
-    return untilAborted(signal, work)
   }
 
-  /** Writes one file, atomically: the old file stays until the new one is whole. Rejects with ERR_FILE_WRITE. */
-  async save(file: string): Promise<void> {
+  /**
+   * Writes one file, atomically: the old file stays until the new one is whole. Aborted while it writes, the file is
+   * the old one or, a moment later, the new one. Rejects with ERR_FILE_WRITE or the signal's reason.
+   */
+  async save(file: string, options?: CallOptions): Promise<void> {
     const store = this.#open()
     text('file', file)
-    await this.#order.read(() => store.save(file))
+    const signal = signalOf('save', options)
+    await this.#inTurn('read', signal, () => store.save(file, signal))
   }
 
   /** Lets the rows go once the calls made before have finished. */
@@ -218,6 +236,20 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /** Does `work` after what comes before it. An abort lets the caller go; the lock is held until the work has ended. */
+  async #inTurn<T>(
+    kind: 'read' | 'write',
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    const turn = this.#order[kind](async () => {
+      signal?.throwIfAborted()
+      return work()
+    })
+    return untilAborted(signal, turn)
   }
 
   #count(store: IndexStore): void {
@@ -262,8 +294,8 @@ function copyIds(ids: readonly string[]): string[] {
   return ids.slice()
 }
 
-async function checkIds(ids: readonly string[]): Promise<void> {
-  const slice = new TimeSlice()
+async function checkIds(ids: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+  const slice = new TimeSlice(signal)
   for (const [i, id] of ids.entries()) {
     checkId(`ids[${i}]`, id)
     if (slice.spent(128)) await slice.next()

@@ -24,6 +24,7 @@ export type { Progress } from './job.ts'
 export { Posterior, type PosteriorChanges, type PriorPrecision } from './posterior.ts'
 export { type Capabilities, capabilities, configure } from './runtime.ts'
 export type { Score, ScoreOptions, Scores } from './scores.ts'
+export type { CallOptions } from './signal.ts'
 export { type SeenTexts, uncertainties } from './uncertainty.ts'
 
 const backend = chooseBackend(nativeBackend)

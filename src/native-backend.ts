@@ -65,6 +65,13 @@ export function nativeBackend(): Backend {
       run({ signal }, (job) => binding.convolve(job, members.map(rows), plan(coefficients), normalize)),
     createIndex: (dimension, fingerprint) =>
       store(call(() => new binding.NativeIndex(dimension, fingerprint))),
-    openIndex: async (file) => store(await run({}, (job) => binding.NativeIndex.open(job, file))),
+    openIndex: async (file, signal) => {
+      const opened = await run({ signal }, async (job) => {
+        const index = await binding.NativeIndex.open(job, file)
+        if (signal?.aborted) index.dispose() // nobody waits for it any more
+        return index
+      })
+      return store(opened)
+    },
   }
 }

@@ -3,6 +3,7 @@ import { invalid } from './errors.ts'
 import { call, run } from './job.ts'
 import { type Binding, native } from './native.ts'
 import { checkOptions, oneOf, positive, text } from './options.ts'
+import { abortable, type CallOptions, signalOf } from './signal.ts'
 
 /** λ: a positive number, `'relative'` (median(H)/30) or `'marglik'` (maximises the marginal likelihood). */
 export type PriorPrecision = number | 'relative' | 'marglik'
@@ -25,16 +26,21 @@ export class Posterior {
     this.#native = handle
   }
 
-  /** Reads a posterior file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
-  static async load(file: string): Promise<Posterior> {
+  /** Reads a posterior file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION, or the signal's reason. */
+  static async load(file: string, options?: CallOptions): Promise<Posterior> {
     text('file', file)
-    return wrapPosterior(await run({}, (job) => native().NativePosterior.load(job, file)))
+    const signal = signalOf('Posterior.load', options)
+    return wrapPosterior(await run({ signal }, (job) => native().NativePosterior.load(job, file)))
   }
 
-  /** Writes a safetensors file (docs/posterior-format.md), atomically. ERR_FILE_WRITE. */
-  async save(file: string): Promise<void> {
+  /**
+   * Writes a safetensors file (docs/posterior-format.md), atomically. Aborted while it writes, the file is the old one or, a moment later,
+   * the new one, and always whole. ERR_FILE_WRITE, or the signal's reason.
+   */
+  async save(file: string, options?: CallOptions): Promise<void> {
     text('file', file)
-    await run({}, (job) => this.#native.save(job, file))
+    const signal = signalOf('Posterior.save', options)
+    await abortable(signal, () => run({ signal }, (job) => this.#native.save(job, file)))
   }
 
   /** D, the dimension of the embedding. */

@@ -1,7 +1,13 @@
 /** Abort signals: every asynchronous function rejects with `signal.reason`, before and while it works. */
 
 import { invalid } from './errors.ts'
-import { describe } from './options.ts'
+import { checkOptions, describe } from './options.ts'
+
+/** Options of a call that has no others. */
+export interface CallOptions {
+  /** Once it is aborted the call rejects with its reason. */
+  signal?: AbortSignal
+}
 
 /** Refuses anything but an AbortSignal (of any realm) or undefined. */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
@@ -12,18 +18,27 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   throw invalid(`signal must be an AbortSignal, not ${describe(signal)}`)
 }
 
-/**
- * Runs `work`, and rejects with the signal's reason as soon as it is aborted. The work gets the same signal and
- * stops by itself a little later. It begins after one microtask, so that an abort right after the call counts.
- */
-export async function abortable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+/** The signal of options that hold nothing else. */
+export function signalOf(owner: string, options: CallOptions | undefined): AbortSignal | undefined {
+  checkOptions(owner, options, ['signal'])
+  return checkSignal(options?.signal)
+}
+
+/** Begins `work` after one microtask, so that an abort right after the call counts: then it never begins. */
+export async function begin<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (signal === undefined) return work()
   signal.throwIfAborted()
-  const begun = Promise.resolve().then(() => {
-    signal.throwIfAborted()
-    return work()
-  })
-  return untilAborted(signal, begun)
+  await undefined
+  signal.throwIfAborted()
+  return work()
+}
+
+/**
+ * Begins `work`, and rejects with the signal's reason as soon as it is aborted. Work that gets the same signal stops
+ * by itself a little later.
+ */
+export function abortable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  return untilAborted(signal, begin(signal, work))
 }
 
 /** The promise's result, or the signal's reason if that comes first. */

@@ -11,5 +11,5 @@ export const pureBackend: Backend = {
   allPairs,
   convolve,
   createIndex: (dimension, fingerprint) => new PureIndexStore(dimension, fingerprint),
-  openIndex: (file) => PureIndexStore.open(file),
+  openIndex: (file, signal) => PureIndexStore.open(file, signal),
 }

@@ -31,21 +31,21 @@ export interface IndexContent {
 }
 
 /** Reads a whole file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION, ERR_OUT_OF_MEMORY. */
-export async function readIndexFile(file: string): Promise<IndexContent> {
+export async function readIndexFile(file: string, signal?: AbortSignal): Promise<IndexContent> {
   try {
     const { open } = await import('node:fs/promises')
     const handle = await open(file)
     try {
-      return await read(handle)
+      return await read(handle, signal)
     } finally {
       await handle.close()
     }
   } catch (error) {
-    throw readError(file, error)
+    throw signal?.aborted ? signal.reason : readError(file, error)
   }
 }
 
-async function read(handle: FileHandle): Promise<IndexContent> {
+async function read(handle: FileHandle, signal: AbortSignal | undefined): Promise<IndexContent> {
   const { createHash } = await import('node:crypto')
   const { size } = await handle.stat()
   if (size < HEADER) throw new Damage('it is cut off')
@@ -53,6 +53,7 @@ async function read(handle: FileHandle): Promise<IndexContent> {
   let end = 0
   const fill = async (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length; ) {
+      signal?.throwIfAborted()
       const { bytesRead } = await handle.read(bytes, at, Math.min(CHUNK, bytes.length - at), end)
       if (bytesRead === 0) throw new Damage('it is cut off')
       at += bytesRead
@@ -84,7 +85,7 @@ async function read(handle: FileHandle): Promise<IndexContent> {
   }
   if (Buffer.compare(digest.digest(), stored) !== 0) throw new Damage('its checksum is wrong')
   // From here on only a faulty writer can be to blame.
-  const slice = new TimeSlice()
+  const slice = new TimeSlice(signal)
   for (let row = 0; row < header.count; row++) {
     if (rowProblem(rows.row(row))) throw new Damage('it has invalid rows')
     if (slice.spent(2 * header.dimension)) await slice.next()
@@ -116,7 +117,11 @@ export function readError(file: string, error: unknown): unknown {
 }
 
 /** Replaces a file all at once; whatever fails, the old file stays. ERR_FILE_WRITE. */
-export async function writeIndexFile(file: string, content: IndexContent): Promise<void> {
+export async function writeIndexFile(
+  file: string,
+  content: IndexContent,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
     const { open, rename, rm } = await import('node:fs/promises')
     const { dirname, join } = await import('node:path')
@@ -125,11 +130,12 @@ export async function writeIndexFile(file: string, content: IndexContent): Promi
     try {
       const handle = await open(temporary, 'wx')
       try {
-        await write(handle, content)
+        await write(handle, content, signal)
         await handle.sync()
       } finally {
         await handle.close()
       }
+      signal?.throwIfAborted()
       await rename(temporary, file)
     } catch (error) {
       await rm(temporary, { force: true })
@@ -140,17 +146,22 @@ export async function writeIndexFile(file: string, content: IndexContent): Promi
     const folder = await open(dirname(file))
     await folder.sync().finally(() => folder.close())
   } catch (cause) {
+    if (signal?.aborted) throw signal.reason
     const reason = cause instanceof Error ? cause.message : String(cause)
     const remedy = 'Check that its folder exists and has room'
     throw new UecError('ERR_FILE_WRITE', `${file} cannot be written: ${reason}. ${remedy}`, { cause })
   }
 }
 
-async function write(handle: FileHandle, { fingerprint, ids, rows }: IndexContent): Promise<void> {
+async function write(
+  handle: FileHandle,
+  { fingerprint, ids, rows }: IndexContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { createHash } = await import('node:crypto')
   const digest = createHash('sha256')
   const fingerprintBytes = new TextEncoder().encode(fingerprint ?? '')
-  const idBytes = await encodeIds(ids)
+  const idBytes = await encodeIds(ids, new TimeSlice(signal))
   const header = layout(
     rows.dimension,
     fingerprint !== undefined,
@@ -161,6 +172,7 @@ async function write(handle: FileHandle, { fingerprint, ids, rows }: IndexConten
   let end = 0
   const next = async (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length; at += CHUNK) {
+      signal?.throwIfAborted()
       const chunk = bytes.subarray(at, at + CHUNK)
       digest.update(chunk)
       await handle.writeFile(chunk)
@@ -189,11 +201,10 @@ function asBytes(numbers: Float32Array): Uint8Array {
 }
 
 /** The lengths of all ids, then their bytes. */
-async function encodeIds(ids: readonly string[]): Promise<Uint8Array> {
+async function encodeIds(ids: readonly string[], slice: TimeSlice): Promise<Uint8Array> {
   const encoder = new TextEncoder()
   const texts: Uint8Array[] = [new Uint8Array(4 * ids.length)]
   const lengths = new DataView(texts[0]!.buffer)
-  const slice = new TimeSlice()
   for (const [i, id] of ids.entries()) {
     const text = encoder.encode(id)
     lengths.setUint32(4 * i, text.length, true)

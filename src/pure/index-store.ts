@@ -26,10 +26,10 @@ export class PureIndexStore implements IndexStore {
   }
 
   /** Reads a file that {@link save} or the native index wrote. */
-  static async open(file: string): Promise<PureIndexStore> {
-    const { fingerprint, ids, rows } = await readIndexFile(file)
+  static async open(file: string, signal?: AbortSignal): Promise<PureIndexStore> {
+    const { fingerprint, ids, rows } = await readIndexFile(file, signal)
     const store = new PureIndexStore(rows.dimension, fingerprint, rows)
-    const slice = new TimeSlice()
+    const slice = new TimeSlice(signal)
     for (const id of ids) {
       if (store.has(id)) throw readError(file, new Damage('an id occurs twice'))
       store.#append(id)
@@ -46,9 +46,9 @@ export class PureIndexStore implements IndexStore {
     return this.#ids.length * this.dimension * 2 * Float32Array.BYTES_PER_ELEMENT + this.#idBytes
   }
 
-  async add(ids: readonly string[], rows: Rows): Promise<void> {
-    const slice = new TimeSlice()
-    const fresh = await this.#check(ids, rows, slice)
+  async add(ids: readonly string[], rows: Rows, signal?: AbortSignal): Promise<void> {
+    const fresh = await this.#check(ids, rows, new TimeSlice(signal))
+    const slice = new TimeSlice() // from here on it is all, not nothing
     this.#rows.reserve(this.#ids.length + fresh)
     for (const [row, id] of ids.entries()) {
       const known = this.#positions.get(id)
@@ -104,12 +104,13 @@ export class PureIndexStore implements IndexStore {
     return search(this.#rows, this.#ids, queries, plan, chosen, signal)
   }
 
-  async save(file: string): Promise<void> {
-    await writeIndexFile(file, { fingerprint: this.fingerprint, ids: this.#ids, rows: this.#rows })
+  async save(file: string, signal?: AbortSignal): Promise<void> {
+    const content = { fingerprint: this.fingerprint, ids: this.#ids, rows: this.#rows }
+    await writeIndexFile(file, content, signal)
   }
 
-  async verify(): Promise<void> {
-    const slice = new TimeSlice()
+  async verify(signal?: AbortSignal): Promise<void> {
+    const slice = new TimeSlice(signal)
     for (const [position, id] of this.#ids.entries()) {
       const problem = rowProblem(this.#rows.row(position))
       if (problem) throw new UecError('ERR_INTERNAL', `the row of '${id}' is damaged: ${problem}`)

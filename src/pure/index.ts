@@ -13,6 +13,7 @@ export type { IndexOptions, OpenOptions, SearchOptions, Storage } from '../gauss
 export { type Hit, Hits } from '../hits.ts'
 export type { IndexFilter } from '../index-filter.ts'
 export type { Score, ScoreOptions, Scores } from '../scores.ts'
+export type { CallOptions } from '../signal.ts'
 
 export const { similarity, pairwiseSimilarity } = createSimilarity(pureBackend)
 

@@ -1,0 +1,116 @@
+// An index whose store is held up at will: what an abort lets go, and what it does not.
+import { expect, test } from 'vitest'
+import type { IndexStore } from '../src/backend.ts'
+import { GaussianBatch } from '../src/gaussian-batch.ts'
+import { AbstractGaussianIndex } from '../src/gaussian-index.ts'
+import { pureBackend } from '../src/pure/backend.ts'
+import { PureIndexStore } from '../src/pure/index-store.ts'
+
+class Index extends AbstractGaussianIndex {
+  constructor(store: IndexStore) {
+    super({ ...pureBackend, createIndex: () => store }, { dimension: 1 })
+  }
+}
+
+/** A store that adds, and saves, only when it is told to. */
+class HeldStore extends PureIndexStore {
+  readonly log: string[] = []
+  release = () => {}
+
+  #held(): Promise<void> {
+    return new Promise((resolve) => {
+      this.release = resolve
+    })
+  }
+
+  override async add(ids: readonly string[], rows: GaussianBatch): Promise<void> {
+    this.log.push('add{')
+    await this.#held()
+    await super.add(ids, rows)
+    this.log.push('}add')
+  }
+
+  override async save(): Promise<void> {
+    this.log.push('save{')
+    await this.#held()
+    this.log.push('}save')
+  }
+
+  override async remove(ids: readonly string[]): Promise<number> {
+    this.log.push('remove')
+    return super.remove(ids)
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+const one = new GaussianBatch({ mean: Float32Array.of(1), variance: Float32Array.of(0), dimension: 1 })
+
+test('an aborted add lets its caller go, and holds the lock until it has ended', async () => {
+  const store = new HeldStore(1)
+  const index = new Index(store)
+  const controller = new AbortController()
+  const adding = index.add(['a'], one, { signal: controller.signal })
+  await turn()
+  controller.abort('stop')
+  await expect(adding).rejects.toBe('stop')
+  const filtering = index.filter(() => true)
+  const removing = index.remove(['a'])
+  await turn()
+  expect(store.log).toEqual(['add{'])
+  expect(index.size).toBe(0)
+  store.release()
+  expect((await filtering).size).toBe(1)
+  expect(await removing).toBe(1)
+  expect(store.log).toEqual(['add{', '}add', 'remove'])
+  expect(index.size).toBe(0)
+})
+
+test('what is aborted while it waits for that add never begins', async () => {
+  const store = new HeldStore(1)
+  const index = new Index(store)
+  const before = index.add(['a'], one)
+  const controller = new AbortController()
+  const { signal } = controller
+  const waiting = [
+    index.add(['b'], one, { signal }),
+    index.remove(['a'], { signal }),
+    index.save('x', { signal }),
+  ]
+  await turn()
+  controller.abort('stop')
+  for (const call of waiting) await expect(call).rejects.toBe('stop')
+  store.release()
+  await before
+  await index.verify()
+  expect(store.log).toEqual(['add{', '}add'])
+  expect(index.ids()).toEqual(['a'])
+})
+
+test('the size counts the rows of an aborted add that took effect', async () => {
+  const store = new HeldStore(1)
+  const index = new Index(store)
+  const controller = new AbortController()
+  const adding = index.add(['a'], one, { signal: controller.signal })
+  await turn()
+  controller.abort('stop')
+  await expect(adding).rejects.toBe('stop')
+  store.release()
+  await index.verify()
+  expect(index.size).toBe(1)
+})
+
+test('no change begins while an aborted save still reads the rows', async () => {
+  const store = new HeldStore(1)
+  const index = new Index(store)
+  const controller = new AbortController()
+  const saving = index.save('anywhere', { signal: controller.signal })
+  await turn()
+  controller.abort('stop')
+  await expect(saving).rejects.toBe('stop')
+  const removing = index.remove([])
+  await turn()
+  expect(store.log).toEqual(['save{'])
+  store.release()
+  await removing
+  expect(store.log).toEqual(['save{', '}save', 'remove'])
+})
