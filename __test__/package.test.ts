@@ -149,7 +149,7 @@ describe('Rust', () => {
 
   it('catches panics in the one place where work runs off the event loop', () => {
     const job = code('crates/node/src/job.rs')
-    expect(job).toMatch(/catch_unwind\(AssertUnwindSafe\(\|\| work\(&job\)\)\)/)
+    expect(job).toMatch(/caught\(\|\| work\(&job\)\)/)
     const all = files('crates/node/src', '.rs').map(code).join('')
     expect(all.match(/create_deferred/g)).toHaveLength(1)
     expect(all, 'promises of napi have a way of their own').not.toMatch(/AsyncTask|spawn_future|async fn/)
