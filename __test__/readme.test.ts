@@ -4,6 +4,12 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { root } from './paths.ts'
 
+it('shows the table of the quickstart', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const shown = readme.match(/<!-- quickstart -->([\s\S]*)<!-- \/quickstart -->/)?.[1] ?? ''
+  for (const row of ['uniform average', 'UEC as in the paper', 'UEC calibrated']) expect(shown).toContain(row)
+})
+
 it('has an example that runs as it stands', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const code = readme.match(/```js\n([\s\S]*?)```/)?.[1]

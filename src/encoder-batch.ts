@@ -22,7 +22,7 @@ export class EncoderBatch extends GaussianBatch {
   readonly tokensPerWord: Float32Array
   /** 1 where the text was cut at maxTokens. */
   readonly truncated: Uint8Array
-  /** 0 where nothing could be embedded (no tokens, ‖z‖ = 0): mean and variance are 0. */
+  /** 0 where nothing could be embedded (no tokens at all, ‖z‖ = 0): mean and variance are 0. An empty text is its special tokens, and valid. */
   readonly valid: Uint8Array
 
   /** @internal */

@@ -147,7 +147,7 @@ export function checkFingerprint(what: string, batch: GaussianBatch, expected: s
   if (found === undefined || expected === undefined || found === expected) return
   throw new UecError(
     'ERR_POSTERIOR_MISMATCH',
-    `${what} was made by another encoder or ensemble (fingerprint ${found}) than expected (${expected}): embed it with the same encoders, posteriors and calibration`,
+    `${what}: made by another encoder or ensemble (fingerprint ${found}) than expected (${expected}): embed it with the same encoders, posteriors and calibration`,
   )
 }
 

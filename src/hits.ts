@@ -7,8 +7,11 @@ import { describe, integer } from './options.ts'
 /** One hit as an object. */
 export interface Hit {
   id: string
+  /** The chosen score; higher is better. */
   score: number
+  /** μ_s, the mean of the similarity: the cosine of the mean embeddings. */
   similarity: number
+  /** σ_s, the standard deviation of the similarity under the model. It does not tell right hits from wrong ones; see `margins`. */
   deviation: number
 }
 
