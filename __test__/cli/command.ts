@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../paths.ts'
 
-const main = join(root, 'dist', 'cli', 'main.js')
+const built = join(root, 'dist', 'cli', 'main.js')
 
 export interface Outcome {
   code: number | null
@@ -15,6 +15,7 @@ export interface Outcome {
 export function start(
   args: readonly string[],
   cwd: string,
+  main = built,
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
   if (!existsSync(main))
     throw new Error(`${main} is missing: run \`npm run build\` first (\`npm test\` does)`)
@@ -36,9 +37,9 @@ export function start(
 
 export function uec(
   args: readonly string[],
-  { cwd = root, input = '' }: { cwd?: string; input?: string } = {},
+  { cwd = root, input = '', main = built }: { cwd?: string; input?: string; main?: string } = {},
 ): Promise<Outcome> {
-  const { child, outcome } = start(args, cwd)
+  const { child, outcome } = start(args, cwd, main)
   child.stdin!.end(input)
   return outcome
 }

@@ -113,13 +113,24 @@ describe('pairs', () => {
 
   test.each([
     ['a.csv', 'query,positive\na,b\nonly one\n', ':3: 1 fields, but the header has 2'],
-    ['a.csv', 'question,answer\na,b\n', ':2: no "query"; found "question", "answer"'],
+    [
+      'a.csv',
+      'a red house,Ein rotes Haus\n',
+      ':1: the first line must name the columns: query, positive (found "a red house", "Ein rotes Haus")',
+    ],
+    ['a.tsv', 'query\tanswer\na\tb\n', ':1: the first line must name the columns: query, positive (found'],
     ['a.csv', 'query,positive\na,"open\n', ':2: Quote Not Closed'],
     ['a.tsv', 'query\tpositive\na\t \n', ':2: "positive" is empty'],
     ['a.jsonl', '{"query":"a","positive":"b","negatives":[1]}', ':1: "negatives" must be a list of texts'],
   ])('%s %j is refused with file and line', async (name, content, message) => {
     const path = temporaryFile(name, content)
     await expect(all(readPairs([path], { signal }))).rejects.toThrow(`${path}${message}`)
+  })
+
+  test('or texts, of a table whose first line names neither, are refused with that line', async () => {
+    const path = temporaryFile('a.csv', 'title\na\n')
+    const message = `${path}:1: the first line must name the columns: query, positive; or text (found "title")`
+    await expect(all(readPairsOrTexts([path], { signal }))).rejects.toThrow(message)
   })
 
   test('are not mixed with texts', async () => {

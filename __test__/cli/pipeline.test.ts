@@ -1,10 +1,10 @@
 /** The commands one after the other on a miniature encoder, as a user would run them. */
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readFloats } from '../../src/cli/output/safetensors.ts'
-import { tiny } from '../paths.ts'
+import { root, tiny } from '../paths.ts'
 import { start, uec } from './command.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -46,6 +46,9 @@ test('fit, bake, calibrate, embed, index and search', async () => {
 
   const baked = await run('bake', MODEL, '-p', 'a.safetensors', '-o', 'a.onnx')
   expect(baked.bytes).toBe(readFileSync(join(cwd, 'a.onnx')).length)
+
+  const hinted = await uec(['bake', MODEL, '-p', 'a.safetensors', '-o', 'again.onnx'], { cwd })
+  expect(hinted.stderr).toContain("the model's tokenizer.json beside it")
 
   const members = [`${MODEL}=a.safetensors`, `${OTHER}=b.safetensors`]
   const ensemble = await run(
@@ -99,6 +102,16 @@ test('fit, bake, calibrate, embed, index and search', async () => {
   expect(found.hits[0]).toMatchObject({ id: '6', text: sentences[5] })
   expect(found.hits[0].similarity).toBeGreaterThan(0.9999)
   expect(found.hits[0].score).toBeLessThan(found.hits[0].similarity)
+  expect(found.margin).toBeCloseTo(found.hits[0].score - found.hits[1].score, 5)
+  writeFileSync(join(cwd, 'one.txt'), 'a cat')
+  const one = await uec(['index', 'both', 'one.txt', '-o', 'one.uec'], { cwd })
+  expect(one.stdout).toContain('one.uec: 1 texts, ')
+  expect((await uec(['index', 'both', 'one.txt', '-o', 'one.uec'], { cwd })).stdout).toContain(
+    'one.uec: 1 texts (0 added, 1 replaced), ',
+  )
+  expect((await run('search', 'both', 'one.uec', 'a dog'))[0].margin).toBeNull()
+  const shown = await uec(['search', 'both', 'texts.uec', sentences[5]!], { cwd })
+  expect(shown.stdout).toContain(`  margin ${found.margin.toFixed(4)}: the best single sign`)
   expect(found.coefficients[0] + found.coefficients[1]).toBeCloseTo(1, 6)
 })
 
@@ -145,6 +158,28 @@ test.skipIf(process.platform === 'win32')(
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' })
     expect(stderr).toContain('uec: interrupted')
     expect(readdirSync(cwd).sort()).toEqual(before)
+  },
+)
+
+test.skipIf(process.platform === 'win32')(
+  'doctor outside a clone: missing demonstration encoders are a note, a runtime that does not load a problem',
+  async () => {
+    const cwd = temporaryFolder()
+    cpSync(join(root, 'dist'), join(cwd, 'dist'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(cwd, 'package.json'))
+    for (const folder of ['native', 'node_modules']) symlinkSync(join(root, folder), join(cwd, folder))
+    const doctor = (...args: string[]) =>
+      uec(['doctor', ...args], { cwd, main: join(cwd, 'dist/cli/main.js') })
+    const bare = await doctor()
+    expect(bare.code).toBe(0)
+    expect(bare.stdout).toMatch(/^runtime +ONNX Runtime: not tried$/m)
+    expect(bare.stdout).toContain('Note: the encoders of the demonstration')
+    const broken = await doctor('--model', MODEL, '--runtime', '/nowhere/libonnxruntime.so', '--json')
+    expect(broken.code).toBe(1)
+    const { problems, tried } = JSON.parse(broken.stdout)
+    expect(tried).toBe(MODEL)
+    expect(problems).toHaveLength(1)
+    expect(problems[0].what).toContain('the ONNX Runtime does not load')
   },
 )
 

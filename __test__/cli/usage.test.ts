@@ -41,6 +41,10 @@ describe('usage errors end with 2, say what is wrong, and write nothing to stand
     [['calibrate', 'a=b', '--pairs', 'p.csv'], '-o says where'],
     [['calibrate', 'a=b', '-o', 'e'], 'give --texts, --pairs or both'],
     [['embed', 'm', 'x', '-o', 'embeddings.npy'], '.safetensors or .jsonl'],
+    [['fit', 'm', './x.txt', '-o', 'x.txt'], 'this is an input'],
+    [['embed', 'm', 'x.jsonl', '-o', 'a/../x.jsonl'], 'this is an input'],
+    [['index', 'm', 'a.txt', 'x', '-o', 'x', '--fresh'], 'this is an input'],
+    [['bake', 'm', '-p', 'x', '-o', 'x'], 'this is an input'],
     [['demo', 'extra'], 'too many arguments'],
   ])('uec %j', async (args, message) => {
     const { code, stdout, stderr } = await uec(args)

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { library } from '../library.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
+import { refuseOverwrite } from '../output/overwrite.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {
@@ -30,6 +31,7 @@ export function bakeCommand(context: Context): Command {
 }
 
 async function bake({ signal }: Context, model: string, flags: Flags): Promise<void> {
+  refuseOverwrite(flags.output, [flags.posterior])
   const { Encoder, Posterior } = await library()
   const reporter = new Reporter({ quiet: flags.json === true })
   const posterior = await Posterior.load(flags.posterior)
@@ -39,4 +41,7 @@ async function bake({ signal }: Context, model: string, flags: Flags): Promise<v
   const { size } = await stat(flags.output)
   if (flags.json) console.log(JSON.stringify({ file: flags.output, bytes: size, seconds: reporter.seconds }))
   else console.log(`${flags.output}: ${(size / 1e6).toFixed(1)} MB`)
+  reporter.line(
+    "Put the model's tokenizer.json beside it to load it with uec; other runtimes need the tokens as input.",
+  )
 }

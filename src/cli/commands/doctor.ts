@@ -28,9 +28,13 @@ interface Diagnosis {
   simd: readonly string[]
   threads: number
   runtime?: string
+  /** The encoder that the ONNX Runtime was tried with. */
+  tried?: string
   models: { path: string; found: boolean }[]
   encoder?: { path: string; dimension: number; device: string; runtime: string; milliseconds: number }
   problems: Problem[]
+  /** What is missing and need not be there. */
+  notes: string[]
 }
 
 const EXAMPLES = `
@@ -60,6 +64,7 @@ async function doctor({ signal }: Context, flags: Flags): Promise<void> {
 
 async function examine(flags: Flags): Promise<Diagnosis> {
   const problems: Problem[] = []
+  const notes: string[] = []
   const manifest = packageManifest()
   if (!supportsNode(process.versions.node))
     problems.push({
@@ -67,7 +72,7 @@ async function examine(flags: Flags): Promise<Diagnosis> {
       remedy: 'install a newer Node from https://nodejs.org',
     })
   const { capabilities, Encoder } = await library()
-  const { version, native, simd, threads, runtime } = capabilities()
+  const { version, native, simd, threads } = capabilities()
   if (version !== manifest.version)
     problems.push({
       what: `the binary is of version ${version}, the package of ${manifest.version}`,
@@ -83,15 +88,23 @@ async function examine(flags: Flags): Promise<Diagnosis> {
     const path = join(flags.models, model)
     return { path, found: isModel(path) }
   })
-  for (const { path, found } of models)
-    if (!found)
+  const clone = existsSync(join(packageRoot, 'crates'))
+  const missing = models.filter(({ found }) => !found)
+  if (clone)
+    for (const { path } of missing)
       problems.push({
         what: `the default encoder ${path} is missing or not whole`,
-        remedy: 'they come with a clone of the repository; say where they are with --models',
+        remedy: 'it comes with a clone of the repository; say where they are with --models',
       })
+  else if (missing.length > 0)
+    notes.push('the encoders of the demonstration come only with a clone of the repository')
 
-  const tried = flags.model ?? models.find(({ found }) => found)?.path
-  const encoder = tried !== undefined && native ? await tryEncoder(tried) : undefined
+  const candidate = flags.model ?? models.find(({ found }) => found)?.path
+  const tried = native ? candidate : undefined
+  const encoder = tried !== undefined ? await tryEncoder(tried) : undefined
+  const { runtime } = capabilities()
+  if (candidate === undefined)
+    notes.push('no encoder was found to try the ONNX Runtime with; give one with --model')
   return {
     version,
     node: process.versions.node,
@@ -100,9 +113,11 @@ async function examine(flags: Flags): Promise<Diagnosis> {
     simd,
     threads,
     ...(runtime !== undefined && { runtime }),
+    ...(tried !== undefined && { tried }),
     models,
     ...(encoder && { encoder }),
     problems,
+    notes,
   }
 
   async function tryEncoder(path: string): Promise<Diagnosis['encoder']> {
@@ -117,7 +132,10 @@ async function examine(flags: Flags): Promise<Diagnosis> {
         await encoder.dispose()
       }
     } catch (error) {
-      problems.push({ what: `the encoder ${path} does not run: ${describe(error)}`, remedy: remedyOf(error) })
+      const what = codeOf(error)?.startsWith('ERR_RUNTIME_')
+        ? 'the ONNX Runtime does not load'
+        : `the encoder ${path} does not run`
+      problems.push({ what: `${what}: ${describe(error)}`, remedy: remedyOf(error) })
       return undefined
     }
   }
@@ -151,13 +169,13 @@ function remedyOf(error: unknown): string {
   }
 }
 
-function render({ models, encoder, problems, ...facts }: Diagnosis): string {
+function render({ models, encoder, problems, notes, tried, ...facts }: Diagnosis): string {
   const rows: [string, string][] = [
     ['uec', `${facts.version}, ${facts.native ? 'native' : 'plain TypeScript'}`],
     ['Node', `${facts.node}, ${facts.platform}`],
     ['CPU features', facts.simd.join(', ') || 'none used'],
     ['threads', String(facts.threads)],
-    ['runtime', encoder?.runtime ?? facts.runtime ?? 'ONNX Runtime not loaded'],
+    ['runtime', encoder?.runtime ?? facts.runtime ?? `ONNX Runtime: not ${tried ? 'loaded' : 'tried'}`],
     ...models.map(({ path, found }): [string, string] => ['model', `${path}${found ? '' : '  MISSING'}`]),
   ]
   if (encoder) {
@@ -165,6 +183,7 @@ function render({ models, encoder, problems, ...facts }: Diagnosis): string {
     rows.push(['tried', `${encoder.path}: ${encoder.dimension} dimensions, ${encoder.device}, ${time}`])
   }
   const lines = rows.map(([name, value]) => `${name.padEnd(14)}${value}`)
-  if (problems.length === 0) return [...lines, '', 'Everything is in order.'].join('\n')
+  if (notes.length > 0) lines.push('', ...notes.map((note) => `Note: ${note}.`))
+  if (problems.length === 0) return [...lines, '', 'No problem was found.'].join('\n')
   return [...lines, '', ...problems.map(({ what, remedy }) => `Wrong: ${what}.\n  → ${remedy}.`)].join('\n')
 }

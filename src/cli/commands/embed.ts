@@ -6,6 +6,7 @@ import { chunks, readTexts } from '../input/texts.ts'
 import { openModel } from '../model.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, formatOption, jsonOption } from '../options.ts'
 import { openSink } from '../output/embeddings.ts'
+import { refuseOverwrite } from '../output/overwrite.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {
@@ -45,6 +46,7 @@ export function embedCommand(context: Context): Command {
 }
 
 async function embed({ signal }: Context, path: string, sources: string[], flags: Flags): Promise<void> {
+  refuseOverwrite(flags.output, [path, flags.posterior, ...sources])
   const reporter = new Reporter({ quiet: flags.json === true })
   await using sink = await openSink(flags.output)
   await using model = await openModel(path, { posterior: flags.posterior, encoder: encoderOptions(flags) })

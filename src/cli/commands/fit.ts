@@ -18,6 +18,7 @@ import {
   positive,
   wordOr,
 } from '../options.ts'
+import { refuseOverwrite } from '../output/overwrite.ts'
 import { Reporter } from '../progress.ts'
 
 type Flags = EncoderFlags &
@@ -71,6 +72,7 @@ export function fitCommand(context: Context): Command {
 }
 
 async function runFit({ signal }: Context, model: string, input: string[], flags: Flags): Promise<void> {
+  refuseOverwrite(flags.output, [model, ...input])
   const { Encoder } = await library()
   const reporter = new Reporter({ quiet: flags.json === true })
   await using encoder = await Encoder.load(model, encoderOptions(flags))

@@ -9,6 +9,7 @@ import { chunks, readTexts, type Text } from '../input/texts.ts'
 import { library } from '../library.ts'
 import { type Model, openModel } from '../model.ts'
 import { addEncoderOptions, type EncoderFlags, encoderOptions, formatOption, jsonOption } from '../options.ts'
+import { refuseOverwrite } from '../output/overwrite.ts'
 import { type Phase, Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {
@@ -48,6 +49,7 @@ export function indexCommand(context: Context): Command {
 }
 
 async function index({ signal }: Context, path: string, sources: string[], flags: Flags): Promise<void> {
+  refuseOverwrite(flags.output, [path, flags.posterior, ...sources])
   const reporter = new Reporter({ quiet: flags.json === true })
   await using model = await openModel(path, { posterior: flags.posterior, encoder: encoderOptions(flags) })
   if (!model.fitted)
@@ -55,19 +57,23 @@ async function index({ signal }: Context, path: string, sources: string[], flags
   using target = await openIndex(model, flags)
   const before = target.size
   const texts = readTexts(sources, { signal, format: flags.format, skipBlank: true })
-  const added = await reporter.run(
+  const count = await reporter.run(
     'Indexing',
     (phase) => fill(target, model, texts, { signal, phase, ...(flags.prompt && { prompt: flags.prompt }) }),
-    (count) => `${count} texts`,
+    (texts) => `${texts} texts`,
   )
   signal.throwIfAborted()
   await target.save(flags.output)
   const { size, bytes } = target
+  const added = size - before
+  const replaced = count - added
   if (flags.json) {
-    const replaced = added - (size - before)
-    const result = { index: flags.output, texts: added, replaced, size, bytes, seconds: reporter.seconds }
+    const result = { index: flags.output, texts: count, replaced, size, bytes, seconds: reporter.seconds }
     console.log(JSON.stringify(result))
-  } else console.log(`${flags.output}: ${size} texts, ${(bytes / 1e6).toFixed(1)} MB`)
+  } else {
+    const change = before > 0 ? ` (${added} added, ${replaced} replaced)` : ''
+    console.log(`${flags.output}: ${size} texts${change}, ${(bytes / 1e6).toFixed(1)} MB`)
+  }
 }
 
 async function openIndex(model: Model, flags: Flags): Promise<GaussianIndex> {

@@ -34,6 +34,8 @@ interface Result {
   query: string
   valid: boolean
   coefficients?: number[]
+  /** The best score minus the second; null where there is no second. */
+  margin: number | null
   hits: (Hit & { text?: string })[]
 }
 
@@ -48,7 +50,7 @@ export function searchCommand(context: Context): Command {
     .description('find the best texts of an index')
     .argument('<model>', 'the model that filled the index')
     .argument('<index>', 'the index file')
-    .argument('[query...]', 'what to search for')
+    .argument('[query...]', 'what to search for: each argument is one query, so quote one of several words')
     .option('-k, --k <n>', 'hits of a query (10)', integer(1))
     .addOption(new Option('--score <name>', 'what to rank by (uec)').choices(SCORES))
     .option('--beta <beta>', 'weight of the variance in the score (1)', notNegative)
@@ -91,6 +93,7 @@ async function search(
       query,
       valid: batch.valid[i] === 1,
       ...(batch.coefficients && { coefficients: coefficientsOf(batch.coefficients, batch.length, i) }),
+      margin: Number.isFinite(hits.margins[i]) ? hits.margins[i]! : null,
       hits: hits.of(i).map((hit) => {
         const text = texts.get(hit.id)
         return text === undefined ? hit : { ...hit, text }
@@ -106,10 +109,12 @@ function coefficientsOf(coefficients: Float32Array, rows: number, row: number): 
   return Array.from(coefficients.subarray(row * members, (row + 1) * members))
 }
 
-function print({ query, valid, coefficients, hits }: Result, withTexts: boolean): void {
+function print({ query, valid, coefficients, margin, hits }: Result, withTexts: boolean): void {
   console.log(query)
   if (coefficients) console.log(`  coefficients ${coefficients.map((c) => c.toFixed(3)).join(', ')}`)
   if (!valid) console.log('  nothing in this query could be embedded')
+  else if (margin !== null && hits.length > 0)
+    console.log(`  margin ${margin.toFixed(4)}: the best single sign that the first hit is right`)
   const table = new Table({
     head: ['', 'id', 'score', 'similarity', 'σ', ...(withTexts ? ['text'] : [])],
     style: { head: [], border: [], compact: true },

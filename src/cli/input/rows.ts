@@ -21,18 +21,26 @@ export function formatOf(source: string): Format {
   return extension === 'csv' || extension === 'tsv' ? extension : 'lines'
 }
 
+/** Columns that the header of a table must name: all of one of these lists. */
+export type Columns = readonly (readonly string[])[]
+
 /** Streams the rows of one source; `-` is standard input. A row that cannot be read is an InputError. */
-export function rows(source: string, signal: AbortSignal, format = formatOf(source)): AsyncGenerator<Row> {
+export function rows(
+  source: string,
+  signal: AbortSignal,
+  columns: Columns,
+  format = formatOf(source),
+): AsyncGenerator<Row> {
   switch (format) {
     case 'lines':
       return textRows(source, signal)
     case 'jsonl':
       return jsonRows(source, signal)
     case 'csv':
-      return tableRows(source, signal, { delimiter: ',' })
+      return tableRows(source, signal, columns, { delimiter: ',' })
     case 'tsv':
       // Tab-separated values know no quoting: a quote is a character like others.
-      return tableRows(source, signal, { delimiter: '\t', quote: null })
+      return tableRows(source, signal, columns, { delimiter: '\t', quote: null })
   }
 }
 
@@ -64,6 +72,7 @@ function parseJson(text: string, where: string): unknown {
 async function* tableRows(
   source: string,
   signal: AbortSignal,
+  columns: Columns,
   dialect: { delimiter: string; quote?: null },
 ): AsyncGenerator<Row> {
   const parser = parse({ ...dialect, info: true, relax_column_count: true, skip_empty_lines: true })
@@ -76,7 +85,7 @@ async function* tableRows(
       const { record, info } = entry
       const where = `${sourceName(source)}:${info.lines}`
       if (!header) {
-        header = record.map((name) => name.trim().toLowerCase())
+        header = headerOf(record, columns, where)
         continue
       }
       if (record.length !== header.length)
@@ -88,6 +97,14 @@ async function* tableRows(
     if (!isCsvError(error)) throw error
     throw new InputError(`${sourceName(source)}:${String(error.lines ?? '?')}: ${error.message}`)
   }
+}
+
+function headerOf(record: readonly string[], columns: Columns, where: string): string[] {
+  const header = record.map((name) => name.trim().toLowerCase())
+  if (columns.some((names) => names.every((name) => header.includes(name)))) return header
+  const wanted = columns.map((names) => names.join(', ')).join('; or ')
+  const found = record.map((name) => `"${name.trim()}"`).join(', ')
+  throw new InputError(`${where}: the first line must name the columns: ${wanted} (found ${found})`)
 }
 
 async function* withNewlines(source: string, signal: AbortSignal): AsyncGenerator<string> {

@@ -1,7 +1,7 @@
 /** Texts and pairs out of rows. */
 import type { Pair } from '../../index.ts'
 import { InputError } from '../exit.ts'
-import { type Format, type Row, rows } from './rows.ts'
+import { type Columns, type Format, type Row, rows } from './rows.ts'
 
 export interface Text {
   /** What the row says, or its line number, with the name of the file before it where there are several. */
@@ -17,12 +17,15 @@ export interface ReadOptions {
   skipBlank?: boolean
 }
 
+const TEXT: Columns = [['text']]
+const PAIR: Columns = [['query', 'positive']]
+
 export async function* readTexts(
   sources: readonly string[],
   { signal, format, skipBlank = false }: ReadOptions,
 ): AsyncGenerator<Text> {
   for (const source of sources) {
-    for await (const row of rows(source, signal, format)) {
+    for await (const row of rows(source, signal, TEXT, format)) {
       const text = textOf(row)
       if (skipBlank && text.trim() === '') continue
       yield { id: idOf(row) ?? (sources.length > 1 ? row.where : String(row.line)), text, where: row.where }
@@ -34,7 +37,7 @@ export async function* readPairs(
   sources: readonly string[],
   { signal, format }: ReadOptions,
 ): AsyncGenerator<Pair> {
-  for (const source of sources) for await (const row of rows(source, signal, format)) yield pairOf(row)
+  for (const source of sources) for await (const row of rows(source, signal, PAIR, format)) yield pairOf(row)
 }
 
 /** What `fit` takes: pairs where the first row has a query, texts otherwise; blank texts are left out. */
@@ -44,7 +47,7 @@ export async function* readPairsOrTexts(
 ): AsyncGenerator<Pair | string> {
   let pairs: boolean | undefined
   for (const source of sources) {
-    for await (const row of rows(source, signal, format)) {
+    for await (const row of rows(source, signal, [...PAIR, ...TEXT], format)) {
       const isPair = 'query' in row.fields || 'positive' in row.fields
       pairs ??= isPair
       if (isPair !== pairs)
