@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uec_gaussian::Error;
 use uec_index::{GaussianIndex, SearchOptions};
 
@@ -23,12 +24,14 @@ impl Shared {
         Self(Arc::new(RwLock::new(index)))
     }
 
+    /// Recursive: a pool thread within one search may take up another. If that one queued behind a waiting writer, as a
+    /// plain read does, the thread would wait for itself.
     fn read(&self) -> RwLockReadGuard<'_, GaussianIndex> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read_recursive()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, GaussianIndex> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.write()
     }
 }
 
@@ -78,7 +81,7 @@ impl NativeFilter {
     /// Adds ids.
     #[napi(catch_unwind)]
     pub fn add(&self, ids: Vec<String>) {
-        self.ids.write().unwrap_or_else(PoisonError::into_inner).extend(ids.into_iter().map(Arc::from));
+        self.ids.write().extend(ids.into_iter().map(Arc::from));
     }
 }
 
@@ -195,7 +198,7 @@ impl NativeIndex {
             job,
             on_pool,
             move |job| {
-                let filter = filter.as_ref().map(|filter| filter.ids.read().unwrap_or_else(PoisonError::into_inner));
+                let filter = filter.as_ref().map(|filter| filter.ids.read_recursive());
                 let options = SearchOptions {
                     score: search.score.parse()?,
                     beta: search.beta,
@@ -260,4 +263,29 @@ fn name(index: &GaussianIndex, positions: &[u32]) -> (Vec<String>, Vec<u32>) {
         })
         .collect();
     (ids, indices)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_does_not_wait_for_a_writer_that_waits() {
+        let shared = Shared::new(GaussianIndex::new(2, None).unwrap());
+        let outer = shared.read();
+        let writing = shared.clone();
+        let writer = thread::spawn(move || drop(writing.write()));
+        thread::sleep(Duration::from_millis(100)); // until the writer waits
+        let (sender, received) = channel();
+        let reading = shared.clone();
+        let reader = thread::spawn(move || sender.send(reading.read().len()));
+        assert_eq!(received.recv_timeout(Duration::from_secs(10)), Ok(0));
+        drop(outer);
+        writer.join().unwrap();
+        reader.join().unwrap().unwrap();
+    }
 }
