@@ -73,13 +73,13 @@ function newest(path, keep = () => true) {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name), keep)))
 }
 
-function oldest(path) {
+function modified(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0
 }
 
 function installDependencies() {
   const lock = join(root, 'package-lock.json')
-  const installed = oldest(join(root, 'node_modules', '.package-lock.json'))
+  const installed = modified(join(root, 'node_modules', '.package-lock.json'))
   if (installed >= statSync(lock).mtimeMs) return
   console.log('Installing dependencies (npm ci) …')
   run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'])
@@ -108,7 +108,7 @@ function buildAddon() {
 }
 
 function buildTypeScript() {
-  const built = oldest(join(root, 'dist', 'index.js'))
+  const built = modified(join(root, 'dist', 'index.js'))
   const sources = Math.max(
     newest(join(root, 'src')),
     newest(join(root, 'native', 'binding.d.cts')),

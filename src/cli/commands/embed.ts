@@ -74,7 +74,7 @@ async function embed({ signal }: Context, path: string, sources: string[], flags
     () => `${done} texts`,
   )
   signal.throwIfAborted()
-  await sink.finish({ model: path, ...(model.fingerprint && { fingerprint: model.fingerprint }) })
+  await sink.finish({ model: path, fingerprint: model.fingerprint })
   if (invalid > 0)
     reporter.line(`Warning: ${invalid} texts could not be embedded; their rows are zero and not valid`)
   if (flags.json && flags.output !== '-')

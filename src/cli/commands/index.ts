@@ -80,7 +80,7 @@ async function openIndex(model: Model, flags: Flags): Promise<GaussianIndex> {
   const { GaussianIndex } = await library()
   if (!flags.fresh && existsSync(flags.output)) return GaussianIndex.open(flags.output)
   const { dimension, fingerprint } = model
-  return new GaussianIndex(fingerprint === undefined ? { dimension } : { dimension, fingerprint })
+  return new GaussianIndex({ dimension, fingerprint })
 }
 
 async function fill(
