@@ -2,7 +2,7 @@
 //!
 //! Formulas: Lim et al., "Uncertainty-driven Embedding Convolution", ICLR 2026 (arXiv 2507.20718). No I/O and no
 //! threads of its own: parallel routines run in whichever rayon pool the caller installs.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod all_pairs;
@@ -12,9 +12,13 @@ mod coefficients;
 mod convolution;
 mod error;
 mod gaussians;
+#[allow(unsafe_code, reason = "vector instructions over checked slices")]
+mod kernels;
 mod lanes;
 mod normalize;
 mod scores;
+#[allow(unsafe_code, reason = "vector instructions")]
+mod simd;
 mod similarity;
 mod temperature;
 mod topk;
@@ -28,6 +32,7 @@ pub use error::{Error, ErrorCode, Result};
 pub use gaussians::{Gaussians, Row, Rows};
 pub use normalize::{Normalized, normalize, normalize_row};
 pub use scores::{Score, Scored, score_pair, validate_beta};
+pub use simd::simd_level;
 pub use similarity::{Scores, pairwise};
 pub use temperature::{Moments, auto_temperature, auto_temperature_from_moments};
 pub use topk::{Candidate, TopK};

@@ -1,0 +1,3 @@
+//! The fast kernels in float32 and integers, one file per family, each written once for every instruction set.
+//!
+//! They only select: each states how far its result may lie from the exact one.
