@@ -16,6 +16,7 @@ mod gaussians;
 mod kernels;
 mod lanes;
 mod normalize;
+mod scan;
 mod scores;
 #[allow(unsafe_code, reason = "vector instructions")]
 mod simd;
@@ -31,6 +32,7 @@ pub use convolution::{Alignment, Convolved, convolve, mix_row};
 pub use error::{Error, ErrorCode, Result};
 pub use gaussians::{Gaussians, Row, Rows};
 pub use normalize::{Normalized, normalize, normalize_row};
+pub use scan::{Encoded, Scan};
 pub use scores::{Score, Scored, score_pair, validate_beta};
 pub use simd::simd_level;
 pub use similarity::{Scores, pairwise};
