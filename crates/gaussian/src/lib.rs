@@ -32,7 +32,7 @@ pub use convolution::{Alignment, Convolved, convolve, mix_row};
 pub use error::{Error, ErrorCode, Result};
 pub use gaussians::{Gaussians, Row, Rows};
 pub use normalize::{Normalized, normalize, normalize_row};
-pub use scan::{Encoded, Scan};
+pub use scan::{Encoded, Scan, ScanBlock};
 pub use scores::{Score, Scored, score_pair, validate_beta};
 pub use simd::simd_level;
 pub use similarity::{Scores, pairwise};

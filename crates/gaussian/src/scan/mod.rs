@@ -3,7 +3,10 @@
 //! A search keeps a row unless its bound is strictly below the score to beat, and lets [`crate::score_pair`] decide what
 //! it kept.
 
+mod block;
+
 use crate::{Row, Rows, Score, score_pair};
+pub use block::ScanBlock;
 
 /// The means of consecutive rows as they are stored, n×D row-major.
 #[derive(Clone, Copy, Debug)]
