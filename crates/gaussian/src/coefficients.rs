@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use crate::lanes::lane_sum;
+use crate::lanes::reciprocals;
 use crate::{Calibration, Cancel, Error, Result, Row, Rows, Source};
 
 /// A coefficient rule.
@@ -142,9 +142,7 @@ fn fill(
     let weights: Vec<f64> = match rule {
         Coefficients::SoftmaxTrace => softmax(traces().map(|trace| -trace).collect(), temperature),
         Coefficients::SoftmaxPrecision => {
-            // −0 is a valid variance too, and 1/−0 would make the most certain encoder the least.
-            let precisions = valid.iter().map(|k| lane_sum(texts[*k].variance, |v| 1.0 / f64::from(v).abs()));
-            softmax(precisions.collect(), temperature)
+            softmax(valid.iter().map(|k| reciprocals(texts[*k].variance)).collect(), temperature)
         }
         Coefficients::InverseVariance => inverse(traces().collect(), |ratio| ratio),
         Coefficients::Power(p) => inverse(traces().collect(), |ratio| ratio.powf(p)),

@@ -1,6 +1,6 @@
 //! n diagonal Gaussians of one dimension D: means and variances, row-major float32.
 
-use crate::lanes::lane_sum;
+use crate::lanes::trace;
 use crate::{Error, ErrorCode, Result};
 
 /// One borrowed Gaussian: `mean` and `variance` of length D.
@@ -15,7 +15,7 @@ pub struct Row<'a> {
 impl Row<'_> {
     /// Total variance Σ_d v_d, in float64 and in the fixed order of the scores.
     pub fn trace(&self) -> f64 {
-        lane_sum(self.variance, f64::from)
+        trace(self.variance)
     }
 
     /// Whether the mean is all zero: such a row has no direction, and an index refuses it.

@@ -1,44 +1,60 @@
 //! Sums over D in the one order that every backend shares.
 //!
 //! Lane j of eight sums the terms of d ≡ j (mod 8) in ascending d from +0; the total is
-//! ((l0+l4)+(l2+l6))+((l1+l5)+(l3+l7)). All in float64, no fused multiply-add. Eight independent chains let the
-//! compiler use vector registers without changing a single bit.
+//! ((l0+l4)+(l2+l6))+((l1+l5)+(l3+l7)). All in float64, no fused multiply-add. Eight independent chains fit every
+//! width of vector registers without changing a single bit ([`crate::kernels::canonical`]).
 
-pub(crate) const LANES: usize = 8;
+use crate::kernels::canonical::{Terms, sum};
+use crate::simd::{Level, WIDE, Wide};
 
-pub(crate) fn total(l: [f64; LANES]) -> f64 {
+pub(crate) fn total(l: [f64; WIDE]) -> f64 {
     ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
-/// Σ term(x_d) over one vector.
-pub(crate) fn lane_sum(x: &[f32], term: impl Fn(f32) -> f64) -> f64 {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for chunk in chunks {
-        for j in 0..LANES {
-            lanes[j] += term(chunk[j]);
-        }
-    }
-    for (j, x) in rest.iter().enumerate() {
-        lanes[j] += term(*x);
-    }
-    total(lanes)
+/// Σ x_d.
+pub(crate) fn trace(x: &[f32]) -> f64 {
+    let [trace] = sum(Level::detect(), Identity, [x]);
+    trace
+}
+
+/// Σ 1/x_d. −0 counts as 0.
+pub(crate) fn reciprocals(x: &[f32]) -> f64 {
+    let [sum] = sum(Level::detect(), Reciprocal, [x]);
+    sum
 }
 
 /// ⟨x, y⟩.
 pub(crate) fn dot(x: &[f32], y: &[f32]) -> f64 {
-    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
-    let (y_chunks, y_rest) = y.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for (x, y) in x_chunks.iter().zip(y_chunks) {
-        for j in 0..LANES {
-            lanes[j] += f64::from(x[j]) * f64::from(y[j]);
-        }
+    let [dot] = sum(Level::detect(), Product, [x, y]);
+    dot
+}
+
+struct Identity;
+
+impl Terms<1, 1> for Identity {
+    #[inline(always)]
+    fn terms<W: Wide>([x]: [W; 1]) -> [W; 1] {
+        [x]
     }
-    for (j, (x, y)) in x_rest.iter().zip(y_rest).enumerate() {
-        lanes[j] += f64::from(*x) * f64::from(*y);
+}
+
+struct Reciprocal;
+
+impl Terms<1, 1> for Reciprocal {
+    #[inline(always)]
+    fn terms<W: Wide>([x]: [W; 1]) -> [W; 1] {
+        // −0 + 0 is +0: a variance of −0 is valid, and its reciprocal must not be −∞.
+        [(x + 0.0).recip()]
     }
-    total(lanes)
+}
+
+struct Product;
+
+impl Terms<2, 1> for Product {
+    #[inline(always)]
+    fn terms<W: Wide>([x, y]: [W; 2]) -> [W; 1] {
+        [x * y]
+    }
 }
 
 #[cfg(test)]
@@ -47,9 +63,9 @@ mod tests {
 
     /// The order as the documentation words it, term by term.
     fn literal(terms: &[f64]) -> f64 {
-        let mut lanes = [0.0; LANES];
+        let mut lanes = [0.0; WIDE];
         for (d, term) in terms.iter().enumerate() {
-            lanes[d % LANES] += term;
+            lanes[d % WIDE] += term;
         }
         total(lanes)
     }
@@ -61,7 +77,9 @@ mod tests {
             let y: Vec<f32> = (0..dimension).map(|d| (d as f32 * 78.233).cos()).collect();
             let products: Vec<f64> = x.iter().zip(&y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect();
             assert_eq!(dot(&x, &y), literal(&products));
-            assert_eq!(lane_sum(&x, f64::from), literal(&x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()));
+            assert_eq!(trace(&x), literal(&x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()));
+            let z: Vec<f32> = y.iter().map(|y| y.abs() + 0.01).collect();
+            assert_eq!(reciprocals(&z), literal(&z.iter().map(|z| 1.0 / f64::from(*z)).collect::<Vec<_>>()));
         }
     }
 }

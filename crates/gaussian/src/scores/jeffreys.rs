@@ -1,19 +1,24 @@
 //! −½ Σ [ (v + Δ²)/w + (w + Δ²)/v − 2 ], Δ = a − b: KL(q‖c) + KL(c‖q) (method §6, Theorem 2 of the paper).
 //! A zero variance on either side: −∞.
 
-use super::{canonical::sum1, pair::Pair};
+use super::pair::Pair;
+use crate::kernels::canonical::Terms;
+use crate::simd::{Level, Wide};
 
-pub(super) fn score(pair: &Pair<'_>) -> f64 {
-    if has_zero(pair) {
-        return f64::NEG_INFINITY;
-    }
-    -0.5 * sum1(pair.query, pair.candidate, |a, v, b, w| {
+struct Divergence;
+
+impl Terms<4, 1> for Divergence {
+    #[inline(always)]
+    fn terms<W: Wide>([a, v, b, w]: [W; 4]) -> [W; 1] {
         let t = a - b;
-        ((v + t * t) / w + (w + t * t) / v) - 2.0
-    })
+        [((v + t * t) / w + (w + t * t) / v) - 2.0]
+    }
 }
 
-/// Whether query or candidate is certain in some coordinate.
-pub(super) fn has_zero(pair: &Pair<'_>) -> bool {
-    pair.query.variance.contains(&0.0) || pair.candidate.variance.contains(&0.0)
+pub(super) fn score(pair: &Pair<'_>, level: Level) -> f64 {
+    if pair.has_zero() {
+        return f64::NEG_INFINITY;
+    }
+    let [divergence] = pair.sum(level, Divergence);
+    -0.5 * divergence
 }

@@ -3,7 +3,6 @@
 //! `a, v` are mean and variance of the query, `b, w` those of the candidate. Higher is better for all scores.
 
 mod bhattacharyya;
-mod canonical;
 mod cosine;
 mod csd;
 mod expected_likelihood;
@@ -14,8 +13,13 @@ mod prob_cosine;
 mod uec;
 mod wasserstein2;
 
+#[cfg(test)]
+mod tests;
+
 use std::str::FromStr;
 
+use crate::kernels::canonical::{Terms, sum};
+use crate::simd::{Level, Wide};
 use crate::{Error, Result, Row};
 pub(crate) use pair::Pair;
 
@@ -34,8 +38,8 @@ macro_rules! scores {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            pub(crate) fn of(self, pair: &Pair<'_>) -> f64 {
-                match self { $(Self::$variant => $module::score(pair)),+ }
+            fn at(self, level: Level, pair: &Pair<'_>) -> f64 {
+                match self { $(Self::$variant => $module::score(pair, level)),+ }
             }
         }
     };
@@ -60,6 +64,12 @@ scores! {
     Csd, "csd", csd;
     /// Expected cosine of BayesVLM, folded by the probit
     ProbCosine, "prob-cosine", prob_cosine;
+}
+
+impl Score {
+    pub(crate) fn of(self, pair: &Pair<'_>) -> f64 {
+        self.at(Level::detect(), pair)
+    }
 }
 
 impl FromStr for Score {
@@ -89,10 +99,25 @@ pub struct Scored {
 ///
 /// The rows must have the same dimension and be valid ([`crate::Rows::validate`]); `beta` as in [`validate_beta`].
 pub fn score_pair(score: Score, beta: f64, query: Row<'_>, candidate: Row<'_>) -> Scored {
+    score_at(Level::detect(), score, beta, query, candidate)
+}
+
+/// [`score_pair`] with the instructions of `level`, to the same bits.
+fn score_at(level: Level, score: Score, beta: f64, query: Row<'_>, candidate: Row<'_>) -> Scored {
     let [similarity, variance] =
-        canonical::sum(query, candidate, |a, v, b, w| [a * b, (a * a * w + v * (b * b)) + v * w]);
-    let score = score.of(&Pair { query, candidate, beta, similarity, variance });
+        sum(level, Moments, [query.mean, query.variance, candidate.mean, candidate.variance]);
+    let score = score.at(level, &Pair { query, candidate, beta, similarity, variance });
     Scored { score, similarity, deviation: variance.sqrt() }
+}
+
+/// The terms of μ_s and σ_s².
+struct Moments;
+
+impl Terms<4, 2> for Moments {
+    #[inline(always)]
+    fn terms<W: Wide>([a, v, b, w]: [W; 4]) -> [W; 2] {
+        [a * b, (a * a * w + v * (b * b)) + v * w]
+    }
 }
 
 /// # Errors

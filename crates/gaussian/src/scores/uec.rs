@@ -3,8 +3,9 @@
 use std::f64::consts::PI;
 
 use super::pair::Pair;
+use crate::simd::Level;
 
-pub(super) fn score(pair: &Pair<'_>) -> f64 {
+pub(super) fn score(pair: &Pair<'_>, _level: Level) -> f64 {
     fold(pair.similarity, pair.variance, pair.beta)
 }
 

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::wide::Eight;
 use super::{Kernel, Simd};
 
 #[derive(Clone, Copy)]
@@ -27,6 +28,7 @@ impl Simd for Avx2 {
     type F32 = __m256;
     type I16 = __m256i;
     type I32 = __m256i;
+    type Wide = Eight<__m256d, 2>;
     const LANES: usize = 8;
     const CODES: usize = 16;
     const REGISTERS: usize = 16;

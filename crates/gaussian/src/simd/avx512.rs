@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::wide::Eight;
 use super::{Kernel, Simd};
 
 #[derive(Clone, Copy)]
@@ -20,6 +21,7 @@ impl Simd for Avx512 {
     type F32 = __m512;
     type I16 = __m512i;
     type I32 = __m512i;
+    type Wide = Eight<__m512d, 1>;
     const LANES: usize = 16;
     const CODES: usize = 32;
     const REGISTERS: usize = 32;

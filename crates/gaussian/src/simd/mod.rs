@@ -7,6 +7,7 @@
 mod level;
 mod portable;
 mod vector;
+mod wide;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -18,6 +19,7 @@ mod neon;
 pub(crate) use level::Level;
 pub use level::simd_level;
 pub(crate) use vector::{CODES_MAX, Simd};
+pub(crate) use wide::{WIDE, Wide};
 
 use level::Isa;
 

@@ -3,6 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
+use super::wide::Eight;
 use super::{Kernel, Simd};
 
 #[derive(Clone, Copy)]
@@ -21,6 +22,7 @@ impl Simd for Neon {
     type F32 = float32x4_t;
     type I16 = (int16x8_t, int16x8_t);
     type I32 = (int32x4_t, int32x4_t);
+    type Wide = Eight<float64x2_t, 4>;
     const LANES: usize = 4;
     const CODES: usize = 16;
     const REGISTERS: usize = 32;

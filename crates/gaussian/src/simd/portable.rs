@@ -1,6 +1,7 @@
 //! Plain Rust over arrays of eight: the compiler uses what every CPU of the target has (SSE2 on x86-64).
 
 use super::Simd;
+use super::wide::Eight;
 
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
@@ -34,6 +35,7 @@ impl Simd for Portable {
     type F32 = F32;
     type I16 = [i16; LANES];
     type I32 = [i32; LANES];
+    type Wide = Eight<f64, 8>;
     const LANES: usize = LANES;
     const CODES: usize = LANES;
     const REGISTERS: usize = 8;

@@ -1,5 +1,7 @@
 //! The vector operations that kernels are written in.
 
+use super::Wide;
+
 /// One instruction set. Everything is `#[inline(always)]`: it becomes instructions within the function that turned
 /// them on.
 ///
@@ -13,6 +15,8 @@ pub(crate) trait Simd: Copy {
     type I16: Copy;
     /// Sums of int16 products, int32.
     type I32: Copy;
+    /// Eight float64.
+    type Wide: Wide;
     /// Float32 per vector.
     const LANES: usize;
     /// int8 codes per step of an integer dot product; divides [`CODES_MAX`].
