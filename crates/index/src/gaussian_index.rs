@@ -1,195 +1,199 @@
-//! The rows and their ids.
-//!
-//! A row's position is the order in which its id was first added; removing rows closes the gaps and keeps the order.
+//! The index: a state that readers take as it is, and one writer at a time that makes the next one aside.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use uec_gaussian::{Error, ErrorCode, Result, Row, Rows};
+use uec_gaussian::{Cancel, Error, ErrorCode, Gaussians, Result, Rows};
 
-/// An in-memory index of diagonal Gaussians of one dimension, each under an id.
-#[derive(Clone, Debug)]
+use crate::journal::Journal;
+use crate::state::{Settings, Snapshot, State};
+use crate::storage::{Layout, Storage};
+
+/// What an index keeps for life.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexOptions {
+    /// D, of 1..2³².
+    pub dimension: usize,
+    /// Numbers that the rows are stored as.
+    pub storage: Storage,
+    /// Whether to keep an int8 copy of float32 means, which makes searches faster and changes no result.
+    pub prefilter: bool,
+    /// Names what made the rows.
+    pub fingerprint: Option<String>,
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Read rows when they are used, through a memory map, instead of all at once.
+    pub mmap: bool,
+    /// Take no lock and refuse changes.
+    pub readonly: bool,
+}
+
+/// An index of diagonal Gaussians of one dimension, each under an id. Any number of threads may use it: reading never
+/// waits for a change under way, changes wait for each other.
+#[derive(Debug)]
 pub struct GaussianIndex {
-    pub(crate) dimension: usize,
-    pub(crate) fingerprint: Option<String>,
-    pub(crate) ids: Vec<Arc<str>>,
-    pub(crate) mean: Vec<f32>,
-    pub(crate) variance: Vec<f32>,
-    positions: HashMap<Arc<str>, u32>,
+    state: RwLock<Arc<State>>,
+    writer: Mutex<Writer>,
+    readonly: bool,
+}
+
+/// What a change needs besides the state.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    /// Makes changes of an opened index durable.
+    pub(crate) journal: Option<Journal>,
 }
 
 impl GaussianIndex {
-    /// An empty index of rows of `dimension`. `fingerprint` names what made the rows.
+    /// An empty index.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] unless `dimension` is of 1..2³².
-    pub fn new(dimension: usize, fingerprint: Option<String>) -> Result<Self> {
+    /// [`ErrorCode::InvalidArgument`] unless `dimension` is of 1..2³², or for a prefilter of lossy rows.
+    pub fn new(options: IndexOptions) -> Result<Self> {
+        let IndexOptions { dimension, storage, prefilter, fingerprint } = options;
         if dimension == 0 || u32::try_from(dimension).is_err() {
             return Err(Error::invalid(format!("dimension {dimension}: must be an integer of at least 1")));
         }
-        let (ids, mean, variance, positions) = Default::default();
-        Ok(Self { dimension, fingerprint, ids, mean, variance, positions })
+        if prefilter && storage != Storage::Float32 {
+            let name = storage.name();
+            return Err(Error::invalid(format!("a prefilter is for float32 storage: {name} rows are small already")));
+        }
+        let settings = Settings { layout: Layout { dimension, storage, prefilter }, fingerprint };
+        Ok(Self::from_state(State::empty(settings)?, Writer::default(), false))
     }
 
-    /// From rows that were checked before; `None` if an id occurs twice.
-    pub(crate) fn from_parts(
-        dimension: usize,
-        fingerprint: Option<String>,
-        ids: Vec<Arc<str>>,
-        mean: Vec<f32>,
-        variance: Vec<f32>,
-    ) -> Option<Self> {
-        let positions: HashMap<_, _> = ids.iter().cloned().zip(0..).collect();
-        (positions.len() == ids.len()).then_some(Self { dimension, fingerprint, ids, mean, variance, positions })
+    /// From rows that were read.
+    pub(crate) fn from_state(state: State, writer: Writer, readonly: bool) -> Self {
+        Self { state: RwLock::new(Arc::new(state)), writer: Mutex::new(writer), readonly }
     }
 
     /// D.
     pub fn dimension(&self) -> usize {
-        self.dimension
+        self.state().settings.layout.dimension
+    }
+
+    /// Numbers that the rows are stored as.
+    pub fn storage(&self) -> Storage {
+        self.state().settings.layout.storage
+    }
+
+    /// Whether there is an int8 copy of float32 means.
+    pub fn prefilter(&self) -> bool {
+        self.state().settings.layout.prefilter
     }
 
     /// What made the rows, if known.
-    pub fn fingerprint(&self) -> Option<&str> {
-        self.fingerprint.as_deref()
+    pub fn fingerprint(&self) -> Option<String> {
+        self.state().settings.fingerprint.clone()
+    }
+
+    /// Whether changes are refused.
+    pub fn readonly(&self) -> bool {
+        self.readonly
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.state().len
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
-    /// Bytes of the rows and ids, without the allocator's reserve.
+    /// Bytes of memory that rows and ids hold. What lies in a mapped file is not counted.
     pub fn bytes(&self) -> usize {
-        let numbers = (self.mean.len() + self.variance.len()) * size_of::<f32>();
-        let entries = self.ids.len() * (2 * size_of::<Arc<str>>() + size_of::<u32>());
-        numbers + entries + self.ids.iter().map(|id| id.len()).sum::<usize>()
+        self.state().allocated()
     }
 
-    /// The ids by position.
-    pub fn ids(&self) -> &[Arc<str>] {
-        &self.ids
+    /// The index as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.state())
     }
 
-    /// The position of `id`.
-    pub fn position(&self, id: &str) -> Option<u32> {
-        self.positions.get(id).copied()
-    }
-
-    /// Whether `id` is there.
-    pub fn has(&self, id: &str) -> bool {
-        self.positions.contains_key(id)
-    }
-
-    /// The row of `id`.
-    pub fn get(&self, id: &str) -> Option<Row<'_>> {
-        self.position(id).map(|position| self.rows().row(position as usize))
-    }
-
-    /// All rows by position.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { mean: &self.mean, variance: &self.variance, dimension: self.dimension }
-    }
-
-    /// Adds row i of `rows` under `ids[i]`; a known id keeps its position and gets the new row. All or nothing.
+    /// Adds row i of `rows` under `ids[i]`; a known id keeps its position and gets the new row. All or nothing, and
+    /// durable when it returns if the index was opened from a file.
     ///
     /// # Errors
-    /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] if numbers of ids and rows differ, an id occurs
-    /// twice, or a row is invalid (not finite, a negative variance, a mean of zeros); [`ErrorCode::OutOfMemory`].
-    pub fn add(&mut self, ids: &[String], rows: Rows<'_>) -> Result<()> {
-        self.check_dimension(&rows)?;
-        if ids.len() != rows.len() {
-            return Err(Error::invalid(format!("{} ids for {} rows", ids.len(), rows.len())));
+    /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] if the index is read-only, numbers of ids and
+    /// rows differ, an id occurs twice, a row is invalid (not finite, a negative variance, a mean that is stored as
+    /// zeros), or 2³² − 1 ids were added before; [`ErrorCode::OutOfMemory`]; [`ErrorCode::FileWrite`].
+    pub fn add<S: AsRef<str>>(&self, ids: &[S], rows: Rows<'_>) -> Result<()> {
+        let mut writer = self.writer()?;
+        let old = self.state();
+        let new = old.with_added(ids, rows)?;
+        if let Some(journal) = &mut writer.journal {
+            journal.append_add(ids, rows)?;
         }
-        let mut seen = HashSet::with_capacity(ids.len());
-        if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
-            return Err(Error::invalid(format!("id \"{twice}\" occurs twice in one call")));
-        }
-        rows.validate()?;
-        if let Some(row) = rows.iter().position(|row| row.has_zero_mean()) {
-            let id = &ids[row];
-            return Err(Error::invalid(format!(
-                "row {row} (id \"{id}\") has a mean of zeros: leave invalid texts out"
-            )));
-        }
-        let added = ids.iter().filter(|id| !self.has(id)).count();
-        self.reserve(added)?;
-        for (id, row) in ids.iter().zip(rows.iter()) {
-            if let Some(position) = self.position(id) {
-                let start = position as usize * self.dimension;
-                self.mean[start..start + self.dimension].copy_from_slice(row.mean);
-                self.variance[start..start + self.dimension].copy_from_slice(row.variance);
-            } else {
-                let id: Arc<str> = id.as_str().into();
-                self.positions.insert(id.clone(), self.ids.len() as u32);
-                self.ids.push(id);
-                self.mean.extend_from_slice(row.mean);
-                self.variance.extend_from_slice(row.variance);
-            }
-        }
+        new.table.insert(new.entries(old.end));
+        self.publish(new);
         Ok(())
     }
 
-    /// Removes the rows of these ids and returns how many there were. Unknown ids are ignored.
-    pub fn remove<S: AsRef<str>>(&mut self, ids: &[S]) -> usize {
-        let gone: HashSet<u32> = ids.iter().filter_map(|id| self.position(id.as_ref())).collect();
-        if gone.is_empty() {
-            return 0;
+    /// Removes the rows of these ids and returns how many there were. Unknown ids are ignored. All or nothing, and
+    /// durable when it returns if the index was opened from a file.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidArgument`] if the index is read-only; [`ErrorCode::OutOfMemory`]; [`ErrorCode::FileWrite`].
+    pub fn remove<S: AsRef<str>>(&self, ids: &[S]) -> Result<usize> {
+        let mut writer = self.writer()?;
+        let old = self.state();
+        let new = old.without(ids)?;
+        let removed = old.len - new.len;
+        if removed == 0 {
+            return Ok(0);
         }
-        let (mut kept, dimension) = (0, self.dimension);
-        for position in (0..self.ids.len()).filter(|position| !gone.contains(&(*position as u32))) {
-            self.ids.swap(kept, position);
-            let source = position * dimension..(position + 1) * dimension;
-            self.mean.copy_within(source.clone(), kept * dimension);
-            self.variance.copy_within(source, kept * dimension);
-            kept += 1;
+        if let Some(journal) = &mut writer.journal {
+            journal.append_remove(ids)?;
         }
-        self.ids.truncate(kept);
-        self.mean.truncate(kept * dimension);
-        self.variance.truncate(kept * dimension);
-        self.positions = self.ids.iter().cloned().zip(0..).collect();
-        gone.len()
+        self.publish(new);
+        Ok(removed)
     }
 
     /// Checks every stored row and id.
     ///
     /// # Errors
-    /// [`ErrorCode::Internal`] if the index contradicts itself.
-    pub fn verify(&self) -> Result<()> {
+    /// [`ErrorCode::Internal`] if the index contradicts itself; [`ErrorCode::FileCorrupt`] if its file is damaged;
+    /// [`ErrorCode::Aborted`].
+    pub fn verify(&self, cancel: &Cancel) -> Result<()> {
         let internal = |what: String| Error::new(ErrorCode::Internal, format!("the index is damaged: {what}"));
-        self.rows().validate().map_err(|error| internal(error.message))?;
-        if let Some(row) = self.rows().iter().position(|row| row.has_zero_mean()) {
-            return Err(internal(format!("row {row} has a mean of zeros")));
+        let state = self.state();
+        let mut scratch = Gaussians::zeros(0, state.settings.layout.dimension);
+        for chunk in &state.chunks {
+            cancel.check()?;
+            for rows in chunk.live_ranges() {
+                let rows = chunk.rows(rows, &mut scratch)?;
+                rows.validate().map_err(|error| internal(error.message))?;
+                if rows.iter().any(|row| row.has_zero_mean()) {
+                    return Err(internal("a row has a mean of zeros".into()));
+                }
+            }
         }
-        let sound = self.mean.len() == self.len() * self.dimension
-            && self.variance.len() == self.mean.len()
-            && self.positions.len() == self.len()
-            && self.ids.iter().zip(0..).all(|(id, position)| self.position(id) == Some(position));
+        let rising = state.entries(0).zip(state.entries(0).skip(1)).all(|(left, right)| left.1 < right.1);
+        let found = state.entries(0).all(|(id, position)| state.position(id) == Some(position));
+        let sound = rising && found && state.entries(0).count() == state.len;
         if sound { Ok(()) } else { Err(internal("ids and rows do not belong together".into())) }
     }
 
-    pub(crate) fn check_dimension(&self, rows: &Rows<'_>) -> Result<()> {
-        if rows.dimension == self.dimension {
-            return Ok(());
-        }
-        let message = format!("rows of dimension {} in an index of dimension {}", rows.dimension, self.dimension);
-        Err(Error::new(ErrorCode::DimensionMismatch, message))
+    /// Held for the copy of a pointer only. A panic cannot leave it half changed, so that its mark is ignored.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Room for `added` rows more, before anything changes.
-    fn reserve(&mut self, added: usize) -> Result<()> {
-        let memory = || Error::new(ErrorCode::OutOfMemory, format!("no memory for {added} more rows"));
-        if self.len() + added >= u32::MAX as usize {
-            return Err(Error::invalid("an index holds fewer than 2³² − 1 rows: use several"));
+    pub(crate) fn publish(&self, state: State) {
+        let new = Arc::new(state);
+        // The old state is dropped after the lock.
+        let _old = std::mem::replace(&mut *self.state.write().unwrap_or_else(PoisonError::into_inner), new);
+    }
+
+    /// The right to change. A change that panicked published nothing, so that its mark is ignored.
+    fn writer(&self) -> Result<std::sync::MutexGuard<'_, Writer>> {
+        if self.readonly {
+            return Err(Error::invalid("the index was opened readonly: open it without to change it"));
         }
-        let numbers = added.checked_mul(self.dimension).ok_or_else(memory)?;
-        self.mean.try_reserve(numbers).map_err(|_| memory())?;
-        self.variance.try_reserve(numbers).map_err(|_| memory())?;
-        self.ids.try_reserve(added).map_err(|_| memory())?;
-        self.positions.try_reserve(added).map_err(|_| memory())
+        Ok(self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -5,9 +5,20 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod buffer;
+mod builder;
+mod chunk;
+mod edit;
+mod encoding;
 mod gaussian_index;
+mod ids;
+mod journal;
 mod search;
 mod snapshot;
+mod state;
+mod storage;
 
-pub use gaussian_index::GaussianIndex;
+pub use gaussian_index::{GaussianIndex, IndexOptions, OpenOptions};
 pub use search::{Hits, SearchOptions, UNUSED};
+pub use state::Snapshot;
+pub use storage::Storage;

@@ -1,21 +1,18 @@
 //! Exact top-k search (method §6).
 //!
-//! Every stored row is scored by the canonical routine. Blocks of documents and of queries are spread over the rayon
-//! pool, each block keeps its own heap per query, and heaps merge by (score falling, position rising): a total order,
-//! so the outcome is the same for any split.
+//! Every stored row is scored by the canonical routine. Chunks are spread over the rayon pool, each keeps its own heap per
+//! query, and heaps merge by (score falling, position rising): a total order, so the outcome is the same for any split.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use uec_gaussian::{Cancel, Candidate, Error, ErrorCode, Result, Rows, Score, TopK, score_pair, validate_beta};
+use uec_gaussian::{
+    Cancel, Candidate, Error, ErrorCode, Gaussians, Result, Rows, Score, TopK, score_pair, validate_beta,
+};
 
-use crate::GaussianIndex;
-
-/// Documents scored by one task.
-const DOCUMENTS: usize = 512;
-/// Queries that pass over a document while it is in the cache.
-const QUERIES: usize = 16;
+use crate::Snapshot;
+use crate::chunk::Chunk;
 
 /// The position in an unused cell of [`Hits`].
 pub const UNUSED: u32 = u32::MAX;
@@ -58,16 +55,16 @@ pub struct Hits {
     pub deviations: Vec<f64>,
 }
 
-impl GaussianIndex {
+impl Snapshot {
     /// The exact top k of each query by the chosen score; equal scores by lower position. An undefined score is −∞ and
     /// ranks last.
     ///
     /// # Errors
     /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] for queries that are
     /// not finite or have negative variances, k = 0, a bad β or a minimum score that is NaN;
-    /// [`ErrorCode::OutOfMemory`] for more hits than fit; [`ErrorCode::Aborted`].
+    /// [`ErrorCode::OutOfMemory`] for more hits than fit; [`ErrorCode::FileCorrupt`]; [`ErrorCode::Aborted`].
     pub fn search(&self, queries: Rows<'_>, options: &SearchOptions<'_>, cancel: &Cancel) -> Result<Hits> {
-        self.check_dimension(&queries)?;
+        self.0.settings.layout.check_dimension(&queries)?;
         queries.validate()?;
         validate_beta(options.beta)?;
         if options.k == 0 {
@@ -77,61 +74,49 @@ impl GaussianIndex {
             return Err(Error::invalid("the minimum score is not a number"));
         }
         cancel.check()?;
-        let documents = self.candidates(options.filter);
+        let filter = options.filter.map(|ids| ids.iter().filter_map(|id| self.position(id)).collect());
         let k = options.k.min(self.len());
         // Before the work: a search for everything may ask for more than there is.
         let mut hits = Hits::new(queries.len(), k)?;
-        let starts: Vec<usize> = (0..queries.len()).step_by(QUERIES).collect();
-        let best = starts
-            .into_par_iter()
-            .map(|start| self.search_block(queries, start, &documents, k, options, cancel))
-            .collect::<Result<Vec<_>>>()?;
-        hits.fill(best.into_iter().flatten());
-        Ok(hits)
-    }
-
-    /// The positions to look at, rising.
-    fn candidates(&self, filter: Option<&HashSet<Arc<str>>>) -> Vec<u32> {
-        let Some(filter) = filter else {
-            return (0..self.len() as u32).collect();
-        };
-        let mut positions: Vec<u32> = filter.iter().filter_map(|id| self.position(id)).collect();
-        positions.sort_unstable();
-        positions
-    }
-
-    fn search_block(
-        &self,
-        queries: Rows<'_>,
-        start: usize,
-        documents: &[u32],
-        k: usize,
-        options: &SearchOptions<'_>,
-        cancel: &Cancel,
-    ) -> Result<Vec<TopK>> {
-        let block: Vec<_> = (start..queries.len().min(start + QUERIES)).map(|query| queries.row(query)).collect();
-        let none = || vec![TopK::new(k); block.len()];
-        let rows = self.rows();
-        documents
-            .par_chunks(DOCUMENTS)
-            .map(|documents| {
-                cancel.check()?;
-                let mut best = none();
-                for position in documents {
-                    let document = rows.row(*position as usize);
-                    for (query, best) in block.iter().zip(&mut best) {
-                        let scored = score_pair(options.score, options.beta, *query, document);
-                        if options.min_score.is_none_or(|min| scored.score >= min) {
-                            best.push(Candidate { position: *position, scored });
-                        }
-                    }
-                }
-                Ok(best)
-            })
+        let none = || vec![TopK::new(k); queries.len()];
+        let best = self
+            .0
+            .chunks
+            .par_iter()
+            .map(|chunk| search_chunk(chunk, queries, k, options, filter.as_ref(), cancel))
             .try_reduce(none, |left, right| {
                 Ok(left.into_iter().zip(right).map(|(left, right)| left.merge(right)).collect())
-            })
+            })?;
+        hits.fill(best.into_iter());
+        Ok(hits)
     }
+}
+
+fn search_chunk(
+    chunk: &Chunk,
+    queries: Rows<'_>,
+    k: usize,
+    options: &SearchOptions<'_>,
+    filter: Option<&HashSet<u32>>,
+    cancel: &Cancel,
+) -> Result<Vec<TopK>> {
+    let mut best = vec![TopK::new(k); queries.len()];
+    let mut scratch = Gaussians::zeros(0, queries.dimension);
+    for row in chunk.live_ranges().flatten() {
+        cancel.check()?;
+        let position = chunk.position(row);
+        if filter.is_some_and(|filter| !filter.contains(&position)) {
+            continue;
+        }
+        let document = chunk.rows(row..row + 1, &mut scratch)?.row(0);
+        for (query, best) in queries.iter().zip(&mut best) {
+            let scored = score_pair(options.score, options.beta, query, document);
+            if options.min_score.is_none_or(|min| scored.score >= min) {
+                best.push(Candidate { position, scored });
+            }
+        }
+    }
+    Ok(best)
 }
 
 impl Hits {

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result, Rows};
 
-use crate::GaussianIndex;
+use crate::gaussian_index::Writer;
+use crate::state::{Settings, State};
+use crate::storage::{Column, Layout};
+use crate::{GaussianIndex, OpenOptions, Storage};
 
 const MAGIC: [u8; 8] = *b"UECINDEX";
 const VERSION: u32 = 1;
@@ -143,16 +146,30 @@ impl GaussianIndex {
     /// # Errors
     /// [`ErrorCode::FileWrite`].
     pub fn save(&self, path: &Path) -> Result<()> {
-        uec_files::replace(path, |file| self.write(file))
+        let state = self.state();
+        uec_files::replace(path, |file| state.write(file))
     }
 
+    /// Reads an index, checking the file's sizes, checksum, ids and every number.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FileNotFound`], [`ErrorCode::FileCorrupt`], [`ErrorCode::FileVersion`] for a file of a newer
+    /// version, [`ErrorCode::OutOfMemory`].
+    pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
+        let file = uec_files::open(path, "index")?;
+        let state = State::read(file).map_err(|damage| damage.at(path))?;
+        Ok(Self::from_state(state, Writer::default(), options.readonly))
+    }
+}
+
+impl State {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "the index is too large for a file");
-        let fingerprint = self.fingerprint.as_deref().unwrap_or_default();
-        let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
+        let fingerprint = self.settings.fingerprint.as_deref().unwrap_or_default();
+        let flags = if self.settings.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
         let ids = self.encode_ids().ok_or_else(too_large)?;
-        let dimension = u32::try_from(self.dimension).map_err(|_| too_large())?;
-        let header = Header::layout(dimension, flags, self.len() as u64, fingerprint.len() as u64, ids.len() as u64)
+        let dimension = u32::try_from(self.settings.layout.dimension).map_err(|_| too_large())?;
+        let header = Header::layout(dimension, flags, self.len as u64, fingerprint.len() as u64, ids.len() as u64)
             .ok_or_else(too_large)?;
         let mut bytes = header.encode();
         let mut digest = Digesting { digest: Sha256::new(), out: io::sink() };
@@ -182,29 +199,19 @@ impl GaussianIndex {
         pad(out, of_ids)?;
         out.write_all(ids)?;
         pad(out, of_means)?;
-        write_numbers(&self.mean, out)?;
+        self.write_column(Column::Means, out)?;
         pad(out, of_variances)?;
-        write_numbers(&self.variance, out)
+        self.write_column(Column::Variances, out)
     }
 
     /// The lengths of all ids, then their bytes.
     fn encode_ids(&self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        for id in &self.ids {
+        for (id, _) in self.entries(0) {
             bytes.extend_from_slice(&u32::try_from(id.len()).ok()?.to_le_bytes());
         }
-        bytes.extend(self.ids.iter().flat_map(|id| id.bytes()));
+        bytes.extend(self.entries(0).flat_map(|(id, _)| id.bytes()));
         Some(bytes)
-    }
-
-    /// Reads an index, checking the file's sizes, checksum, ids and every number.
-    ///
-    /// # Errors
-    /// [`ErrorCode::FileNotFound`], [`ErrorCode::FileCorrupt`], [`ErrorCode::FileVersion`] for a file of a newer
-    /// version, [`ErrorCode::OutOfMemory`].
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = uec_files::open(path, "index")?;
-        Self::read(file).map_err(|damage| damage.at(path))
     }
 
     fn read(file: File) -> Result<Self, Damage> {
@@ -249,11 +256,23 @@ impl GaussianIndex {
         let ids = decode_ids(&ids, header.count as usize).ok_or(Damage::Corrupt("its ids are damaged"))?;
         let dimension = header.dimension as usize;
         let rows = Rows { mean: &mean, variance: &variance, dimension };
-        if rows.validate().is_err() || rows.iter().any(|row| row.has_zero_mean()) {
-            return Err(Damage::Corrupt("it has invalid rows"));
+        let layout = Layout { dimension, storage: Storage::Float32, prefilter: false };
+        let empty = Self::empty(Settings { layout, fingerprint: has_fingerprint.then_some(fingerprint) });
+        empty.and_then(|state| {
+            let state = state.with_added(&ids, rows)?;
+            state.table.insert(state.entries(0));
+            Ok(state)
+        })
+        .map_err(|_| Damage::Corrupt("it has invalid rows"))
+    }
+
+    fn write_column(&self, column: Column, out: &mut impl Write) -> io::Result<()> {
+        for chunk in &self.chunks {
+            for rows in chunk.live_ranges() {
+                out.write_all(chunk.bytes(column, rows).map_err(io::Error::other)?)?;
+            }
         }
-        Self::from_parts(dimension, has_fingerprint.then_some(fingerprint), ids, mean, variance)
-            .ok_or(Damage::Corrupt("an id occurs twice"))
+        Ok(())
     }
 }
 
@@ -273,16 +292,6 @@ fn numbers(bytes: Vec<u8>) -> Result<Vec<f32>, Damage> {
     numbers.try_reserve_exact(bytes.len() / 4).map_err(|_| Damage::Memory)?;
     numbers.extend(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
     Ok(numbers)
-}
-
-fn write_numbers(numbers: &[f32], out: &mut impl Write) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(1 << 16);
-    for block in numbers.chunks(1 << 14) {
-        bytes.clear();
-        bytes.extend(block.iter().flat_map(|x| x.to_le_bytes()));
-        out.write_all(&bytes)?;
-    }
-    Ok(())
 }
 
 /// Digests what passes through.

@@ -7,31 +7,26 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::RwLock;
 use uec_gaussian::Error;
-use uec_index::{GaussianIndex, SearchOptions};
+use uec_index::{GaussianIndex, IndexOptions, OpenOptions, SearchOptions, Snapshot};
 
 use crate::error::to_js;
 use crate::job::{Job, promise};
 use crate::scoring::{Batch, NativeRows};
 use crate::threads::{on_pool, on_thread};
 
+/// The index, until it is disposed and an empty one takes its place.
 #[derive(Clone)]
-struct Shared(Arc<RwLock<GaussianIndex>>);
+struct Shared(Arc<RwLock<Arc<GaussianIndex>>>);
 
 impl Shared {
     fn new(index: GaussianIndex) -> Self {
-        Self(Arc::new(RwLock::new(index)))
+        Self(Arc::new(RwLock::new(Arc::new(index))))
     }
 
-    /// Recursive: a pool thread within one search may take up another. If that one queued behind a waiting writer, as a
-    /// plain read does, the thread would wait for itself.
-    fn read(&self) -> RwLockReadGuard<'_, GaussianIndex> {
-        self.0.read_recursive()
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, GaussianIndex> {
-        self.0.write()
+    fn index(&self) -> Arc<GaussianIndex> {
+        self.0.read().clone()
     }
 }
 
@@ -107,7 +102,8 @@ impl NativeIndex {
     /// An empty index.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, dimension: u32, fingerprint: Option<String>) -> Result<Self> {
-        let index = GaussianIndex::new(dimension as usize, fingerprint).map_err(|error| to_js(env, error))?;
+        let options = IndexOptions { dimension: dimension as usize, fingerprint, ..IndexOptions::default() };
+        let index = GaussianIndex::new(options).map_err(|error| to_js(env, error))?;
         Ok(Self { shared: Shared::new(index) })
     }
 
@@ -118,7 +114,7 @@ impl NativeIndex {
             env,
             job,
             on_thread,
-            move |_| GaussianIndex::open(&PathBuf::from(file)),
+            move |_| GaussianIndex::open(&PathBuf::from(file), OpenOptions::default()),
             |_, index| Ok(Self { shared: Shared::new(index) }),
         )
     }
@@ -126,59 +122,58 @@ impl NativeIndex {
     /// D.
     #[napi(getter, catch_unwind)]
     pub fn dimension(&self) -> u32 {
-        self.shared.read().dimension() as u32
+        self.shared.index().dimension() as u32
     }
 
     /// Of the ensemble that made the rows.
     #[napi(getter, catch_unwind)]
     pub fn fingerprint(&self) -> Option<String> {
-        self.shared.read().fingerprint().map(str::to_owned)
+        self.shared.index().fingerprint()
     }
 
     /// Rows.
     #[napi(catch_unwind)]
     pub fn size(&self) -> u32 {
-        self.shared.read().len() as u32
+        self.shared.index().len() as u32
     }
 
     /// Bytes of the rows and ids.
     #[napi(catch_unwind)]
     pub fn bytes(&self) -> f64 {
-        self.shared.read().bytes() as f64
+        self.shared.index().bytes() as f64
     }
 
     /// Adds rows or replaces known ones, all or nothing.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn add<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>, rows: NativeRows) -> Result<Object<'env>> {
         let (shared, batch) = (self.shared.clone(), Batch::from(rows));
-        promise(env, job, on_thread, move |_| shared.write().add(&ids, batch.rows()?), |_, ()| Ok(()))
+        promise(env, job, on_thread, move |_| shared.index().add(&ids, batch.rows()?), |_, ()| Ok(()))
     }
 
     /// Removes rows; how many were there.
     #[napi(catch_unwind, ts_return_type = "Promise<number>")]
     pub fn remove<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>) -> Result<Object<'env>> {
         let shared = self.shared.clone();
-        promise(env, job, on_thread, move |_| Ok(shared.write().remove(&ids)), |_, removed| Ok(removed as u32))
+        promise(env, job, on_thread, move |_| shared.index().remove(&ids), |_, removed| Ok(removed as u32))
     }
 
     /// A copy of one row.
     #[napi(catch_unwind)]
-    pub fn get(&self, id: String) -> Option<NativeRow> {
-        let index = self.shared.read();
-        let row = index.get(&id)?;
-        Some(NativeRow { mean: row.mean.to_vec().into(), variance: row.variance.to_vec().into() })
+    pub fn get(&self, env: Env, id: String) -> Result<Option<NativeRow>> {
+        let row = self.shared.index().snapshot().get(&id).map_err(|error| to_js(env, error))?;
+        Ok(row.map(|row| NativeRow { mean: row.mean.into(), variance: row.variance.into() }))
     }
 
     /// Whether the id is there.
     #[napi(catch_unwind)]
     pub fn has(&self, id: String) -> bool {
-        self.shared.read().has(&id)
+        self.shared.index().snapshot().has(&id)
     }
 
     /// All ids by position.
     #[napi(catch_unwind)]
     pub fn ids(&self) -> Vec<String> {
-        self.shared.read().ids().iter().map(|id| id.to_string()).collect()
+        self.shared.index().snapshot().ids().map(str::to_owned).collect()
     }
 
     /// The exact top k.
@@ -206,7 +201,7 @@ impl NativeIndex {
                     min_score: search.min_score,
                     filter: filter.as_deref(),
                 };
-                let index = shared.read();
+                let index = shared.index().snapshot();
                 let hits = index.search(queries.rows()?, &options, &job.cancel)?;
                 let (ids, indices) = name(&index, &hits.positions);
                 Ok((ids, indices, hits))
@@ -228,34 +223,34 @@ impl NativeIndex {
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn save<'env>(&self, env: &'env Env, job: &Job, file: String) -> Result<Object<'env>> {
         let shared = self.shared.clone();
-        promise(env, job, on_thread, move |_| shared.read().save(&PathBuf::from(file)), |_, ()| Ok(()))
+        promise(env, job, on_thread, move |_| shared.index().save(&PathBuf::from(file)), |_, ()| Ok(()))
     }
 
     /// Reads and checks every row.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn verify<'env>(&self, env: &'env Env, job: &Job) -> Result<Object<'env>> {
         let shared = self.shared.clone();
-        promise(env, job, on_thread, move |_| shared.read().verify(), |_, ()| Ok(()))
+        promise(env, job, on_thread, move |job| shared.index().verify(&job.cancel), |_, ()| Ok(()))
     }
 
     /// Frees the rows.
     #[napi(catch_unwind)]
     pub fn dispose(&self, env: Env) -> Result<()> {
-        let empty = GaussianIndex::new(1, None).map_err(|error: Error| to_js(env, error))?;
-        *self.shared.write() = empty;
+        let empty = GaussianIndex::new(IndexOptions { dimension: 1, ..IndexOptions::default() })
+            .map_err(|error: Error| to_js(env, error))?;
+        *self.shared.0.write() = Arc::new(empty);
         Ok(())
     }
 }
 
 /// The ids at `positions`, each once, and the positions as indices into them.
-fn name(index: &GaussianIndex, positions: &[u32]) -> (Vec<String>, Vec<u32>) {
+fn name(index: &Snapshot, positions: &[u32]) -> (Vec<String>, Vec<u32>) {
     let mut places = std::collections::HashMap::new();
     let mut ids = Vec::new();
-    let all = index.ids();
     let indices = positions
         .iter()
         .map(|&position| {
-            let Some(id) = all.get(position as usize) else { return u32::MAX };
+            let Some(id) = index.id(position) else { return u32::MAX };
             *places.entry(position).or_insert_with(|| {
                 ids.push(id.to_string());
                 ids.len() as u32 - 1
@@ -263,29 +258,4 @@ fn name(index: &GaussianIndex, positions: &[u32]) -> (Vec<String>, Vec<u32>) {
         })
         .collect();
     (ids, indices)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_reader_does_not_wait_for_a_writer_that_waits() {
-        let shared = Shared::new(GaussianIndex::new(2, None).unwrap());
-        let outer = shared.read();
-        let writing = shared.clone();
-        let writer = thread::spawn(move || drop(writing.write()));
-        thread::sleep(Duration::from_millis(100)); // until the writer waits
-        let (sender, received) = channel();
-        let reading = shared.clone();
-        let reader = thread::spawn(move || sender.send(reading.read().len()));
-        assert_eq!(received.recv_timeout(Duration::from_secs(10)), Ok(0));
-        drop(outer);
-        writer.join().unwrap();
-        reader.join().unwrap().unwrap();
-    }
 }

@@ -1,0 +1,120 @@
+//! One column of a chunk as bytes: owned and aligned to a cache line, or a part of a mapped file.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+use uec_gaussian::{Error, ErrorCode, Result};
+
+/// The unit of an owned buffer, so that every column starts at a multiple of 64.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// Bytes that this process allocated.
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl Owned {
+    /// `bytes` zeros.
+    ///
+    /// # Errors
+    /// [`ErrorCode::OutOfMemory`].
+    pub(crate) fn zeroed(bytes: usize) -> Result<Self> {
+        let count = bytes.div_ceil(size_of::<Line>());
+        let mut lines = reserved(count)?;
+        lines.resize(count, Line::zeroed());
+        Ok(Self { lines, bytes })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.lines)[..self.bytes]
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.bytes]
+    }
+
+    /// The elements `range` as numbers of type `T`.
+    pub(crate) fn view_mut<T: Pod>(&mut self, range: Range<usize>) -> &mut [T] {
+        let bytes = range.start * size_of::<T>()..range.end * size_of::<T>();
+        bytemuck::cast_slice_mut(&mut self.bytes_mut()[bytes])
+    }
+}
+
+/// A mapped file, as the rows see it.
+pub(crate) trait Mapped: fmt::Debug + Send + Sync {
+    /// The bytes `range` of the file; what is touched for the first time is verified.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FileCorrupt`] if what is there is damaged.
+    fn bytes(&self, range: Range<usize>) -> Result<&[u8]>;
+}
+
+/// One column of a chunk.
+#[derive(Debug)]
+pub(crate) enum Buffer {
+    /// In memory.
+    Owned(Owned),
+    /// These bytes of a file.
+    Mapped(Arc<dyn Mapped>, Range<usize>),
+}
+
+impl Buffer {
+    /// Its bytes `range`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FileCorrupt`] if the file they lie in is damaged there.
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        match self {
+            Self::Owned(owned) => Ok(&owned.bytes()[range]),
+            Self::Mapped(file, place) => file.bytes(place.start + range.start..place.start + range.end),
+        }
+    }
+
+    /// The elements `range` as numbers of type `T`.
+    ///
+    /// # Errors
+    /// As [`Buffer::bytes`].
+    pub(crate) fn view<T: Pod>(&self, range: Range<usize>) -> Result<&[T]> {
+        let bytes = self.bytes(range.start * size_of::<T>()..range.end * size_of::<T>())?;
+        bytemuck::try_cast_slice(bytes)
+            .map_err(|_| Error::new(ErrorCode::Internal, "a section of the file is not aligned"))
+    }
+
+    /// Bytes of memory that it holds: none if mapped.
+    pub(crate) fn allocated(&self) -> usize {
+        match self {
+            Self::Owned(owned) => owned.lines.capacity() * size_of::<Line>(),
+            Self::Mapped(..) => 0,
+        }
+    }
+
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self, Self::Mapped(..))
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::Owned(Owned::default())
+    }
+}
+
+pub(crate) fn no_memory(bytes: usize) -> Error {
+    Error::new(ErrorCode::OutOfMemory, format!("no memory for {bytes} more bytes of an index"))
+}
+
+/// An empty list with room for `count`.
+///
+/// # Errors
+/// [`ErrorCode::OutOfMemory`].
+pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| no_memory(count.saturating_mul(size_of::<T>())))?;
+    Ok(list)
+}
