@@ -4,9 +4,18 @@
 //! it kept.
 
 mod block;
+mod bounds;
+mod fused;
+mod margin;
+mod means;
 
-use crate::{Row, Rows, Score, score_pair};
+use crate::kernels::int8::Codes;
+use crate::lanes::dot;
+use crate::simd::Level;
+use crate::{Row, Rows, Score};
 pub use block::ScanBlock;
+use bounds::Bounds;
+use margin::Margin;
 
 /// The means of consecutive rows as they are stored, n×D row-major.
 #[derive(Clone, Copy, Debug)]
@@ -32,19 +41,60 @@ pub enum Encoded<'a> {
     },
 }
 
-/// One prepared query.
+/// One prepared query (a, v).
 #[derive(Clone, Debug)]
 pub struct Scan {
-    mean: Vec<f32>,
-    variance: Vec<f32>,
     score: Score,
-    beta: f64,
+    level: Level,
+    mean: Vec<f32>,
+    /// p = a² + v; 0 where that is no normal number.
+    second: Vec<f32>,
+    variance: Vec<f32>,
+    /// √v.
+    deviation: Vec<f32>,
+    /// Whether a p was set to 0.
+    flushed: bool,
+    /// None where integers could overflow.
+    codes: Option<Codes>,
+    /// At least ‖a‖.
+    norm: f64,
+    /// At least ‖√v‖.
+    spread: f64,
+    bounds: Bounds,
+    /// Of sums of one product a coordinate.
+    margin: Margin,
+    /// Of sums of two products a coordinate.
+    wide: Margin,
 }
 
 impl Scan {
     /// Prepares a valid query ([`Rows::validate`]) for a score; `beta` as in [`crate::validate_beta`].
     pub fn new(query: Row<'_>, score: Score, beta: f64) -> Self {
-        Self { mean: query.mean.to_vec(), variance: query.variance.to_vec(), score, beta }
+        Self::with_level(query, score, beta, Level::detect())
+    }
+
+    fn with_level(query: Row<'_>, score: Score, beta: f64, level: Level) -> Self {
+        let dimension = query.mean.len();
+        let (margin, wide) = (Margin::new(dimension, level.lanes(), 1), Margin::new(dimension, level.lanes(), 2));
+        // A rounded p must not lose more than its last place, or a large variance of a row would show it.
+        let subnormal = |p: f64| p < f64::from(f32::MIN_POSITIVE);
+        let second = || query.mean.iter().zip(query.variance).map(|(a, v)| f64::from(*a).powi(2) + f64::from(*v));
+        let (square, trace) = (dot(query.mean, query.mean), query.trace());
+        Self {
+            score,
+            level,
+            mean: query.mean.to_vec(),
+            second: second().map(|p| if subnormal(p) { 0.0 } else { p as f32 }).collect(),
+            variance: query.variance.to_vec(),
+            deviation: query.variance.iter().map(|v| v.sqrt()).collect(),
+            flushed: second().any(|p| p > 0.0 && subnormal(p)),
+            codes: Codes::new(query.mean),
+            norm: square.sqrt() * (1.0 + 1e-9),
+            spread: trace.sqrt() * (1.0 + 1e-9),
+            bounds: Bounds::new(score, beta, square, trace),
+            margin,
+            wide,
+        }
     }
 
     /// Writes an upper bound of the canonical score of each row, whatever its variances; never NaN, +∞ where nothing is
@@ -54,11 +104,14 @@ impl Scan {
     /// # Panics
     /// If `means` are not `bounds.len()` rows of the query's dimension.
     pub fn bounds_from_means(&self, means: Encoded<'_>, bounds: &mut [f32]) -> bool {
-        let _ = means;
-        if matches!(self.score, Score::Jeffreys | Score::Kl | Score::Bhattacharyya | Score::ExpectedLikelihood) {
+        if is_divergence(self.score) {
             return false;
         }
-        bounds.fill(f32::INFINITY);
+        match means {
+            Encoded::Float32(means) => self.float32(means, bounds),
+            Encoded::Float16 { codes, scales } => self.float16(codes, scales, bounds),
+            Encoded::Int8 { codes, scales, errors } => self.int8(codes, scales, errors, bounds),
+        }
         true
     }
 
@@ -68,10 +121,24 @@ impl Scan {
     /// # Panics
     /// If `rows` are not `bounds.len()` rows of the query's dimension.
     pub fn bounds(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        let query = Row { mean: &self.mean, variance: &self.variance };
-        assert_eq!(rows.len(), bounds.len());
-        for (bound, row) in bounds.iter_mut().zip(rows.iter()) {
-            *bound = (score_pair(self.score, self.beta, query, row).score as f32).next_up();
+        assert_eq!(rows.len(), bounds.len(), "a bound for each row");
+        match self.bounds.score {
+            Score::Cosine => self.float32(rows.mean, bounds),
+            Score::Uec => self.uec(rows, bounds),
+            Score::ProbCosine => self.prob_cosine(rows, bounds),
+            Score::Wasserstein2 => self.wasserstein2(rows, bounds),
+            Score::Csd => self.csd(rows, bounds),
+            Score::Jeffreys | Score::Kl | Score::Bhattacharyya | Score::ExpectedLikelihood => {
+                bounds.fill(f32::INFINITY);
+            }
         }
     }
 }
+
+/// Whether the score has logarithms or quotients of variances: then the means alone bound nothing.
+fn is_divergence(score: Score) -> bool {
+    matches!(score, Score::Jeffreys | Score::Kl | Score::Bhattacharyya | Score::ExpectedLikelihood)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! ⟨a, x⟩ and ‖x‖² of one query and each of many rows, in one pass over the rows.
+
+use super::stream::{Part, Sums};
+use crate::simd::Simd;
+
+/// A number of a row as it is stored, read as float32.
+pub(crate) trait Code: Copy {
+    /// # Safety
+    /// The CPU has the instructions of `S`; the pointer is good for what `part` reads.
+    unsafe fn load<S: Simd, P: Part>(part: P, from: *const Self) -> S::F32;
+}
+
+impl Code for f32 {
+    #[inline(always)]
+    unsafe fn load<S: Simd, P: Part>(part: P, from: *const Self) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { part.load::<S>(from) }
+    }
+}
+
+/// [⟨a, x⟩, ‖x‖²] of each row x. On the longest chain lie ⌈D/lanes⌉ + 5 roundings.
+pub(crate) struct Dots<'a, C> {
+    query: &'a [f32],
+    rows: &'a [C],
+}
+
+impl<'a, C: Code> Dots<'a, C> {
+    /// # Panics
+    /// Unless `rows` has whole rows of the query's dimension.
+    pub(crate) fn new(query: &'a [f32], rows: &'a [C]) -> Self {
+        assert!(rows.len().is_multiple_of(query.len()), "whole rows");
+        Self { query, rows }
+    }
+}
+
+// SAFETY: `new` checked that there are whole rows.
+unsafe impl<C: Code> Sums<2> for Dots<'_, C> {
+    fn rows(&self) -> usize {
+        self.rows.len().checked_div(self.query.len()).unwrap_or(0)
+    }
+
+    fn dimension(&self) -> usize {
+        self.query.len()
+    }
+
+    #[inline(always)]
+    unsafe fn block<S: Simd, P: Part, const R: usize>(
+        &self,
+        first: usize,
+        d: usize,
+        part: P,
+        sums: &mut [[S::F32; 2]; R],
+    ) {
+        // SAFETY: the caller's promise: row and coordinate are within.
+        unsafe {
+            let a = part.load::<S>(self.query.as_ptr().add(d));
+            let rows = self.rows.as_ptr().add(first * self.query.len() + d);
+            for (row, [dot, square]) in sums.iter_mut().enumerate() {
+                let x = C::load::<S, P>(part, rows.add(row * self.query.len()));
+                *dot = S::fma(a, x, *dot);
+                *square = S::fma(x, x, *square);
+            }
+        }
+    }
+}
