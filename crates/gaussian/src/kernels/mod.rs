@@ -1,8 +1,9 @@
 //! The fast kernels in float32 and integers, one file per family, each written once for every instruction set.
 //!
-//! They only select: each states how far its result may lie from the exact one.
+//! They only select: each states how far its result may lie from the exact one. `canonical` is the exception: float64,
+//! the same bits everywhere.
 
-
+pub(crate) mod canonical;
 pub(crate) mod distance;
 pub(crate) mod dot;
 mod half;
