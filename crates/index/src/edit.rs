@@ -39,7 +39,9 @@ impl State {
             }
         }
         let end = u32::try_from(new.len()).ok().and_then(|count| self.end.checked_add(count)).ok_or_else(|| {
-            Error::invalid("2³² − 1 ids were added to this index in its life: save it and open it again, or use several")
+            Error::invalid(
+                "2³² − 1 ids were added to this index in its life: save it and open it again, or use several",
+            )
         })?;
         known.sort_unstable();
         let mut chunks = self.copy_chunks(new.len())?;
@@ -210,5 +212,7 @@ impl State {
 
 /// A row that is not zero but is stored as zeros.
 fn vanished(row: usize, id: &str) -> Error {
-    Error::invalid(format!("row {row} (id \"{id}\") has a mean that int8 storage makes zeros: its numbers are too small"))
+    Error::invalid(format!(
+        "row {row} (id \"{id}\") has a mean that int8 storage makes zeros: its numbers are too small"
+    ))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uec_gaussian::{Cancel, ErrorCode, Gaussians, Score};
-use uec_index::{GaussianIndex, SearchOptions};
+use uec_index::{GaussianIndex, IndexOptions, SearchOptions};
 
 #[test]
 fn a_cancelled_search_ends_soon_and_the_index_answers_on() {
@@ -18,18 +18,18 @@ fn a_cancelled_search_ends_soon_and_the_index_answers_on() {
         dimension,
     };
     let ids: Vec<String> = (0..documents).map(|i| i.to_string()).collect();
-    let mut index = GaussianIndex::new(dimension, None).unwrap();
+    let index = GaussianIndex::new(IndexOptions { dimension, ..IndexOptions::default() }).unwrap();
     index.add(&ids, rows.rows()).unwrap();
-    let all: HashSet<Arc<str>> = index.ids().iter().cloned().collect();
+    let all: HashSet<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
     let options = SearchOptions { score: Score::Bhattacharyya, filter: Some(&all), ..SearchOptions::default() };
     let one = Gaussians { mean: rows.mean[..64].to_vec(), variance: rows.variance[..64].to_vec(), dimension };
-    let before = index.search(one.rows(), &options, &Cancel::default()).unwrap();
+    let before = index.snapshot().search(one.rows(), &options, &Cancel::default()).unwrap();
 
     let queries =
         Gaussians { mean: rows.mean[..64 * 256].to_vec(), variance: rows.variance[..64 * 256].to_vec(), ..one };
     let cancel = Cancel::default();
     let (error, since) = std::thread::scope(|scope| {
-        let search = scope.spawn(|| index.search(queries.rows(), &options, &cancel).unwrap_err());
+        let search = scope.spawn(|| index.snapshot().search(queries.rows(), &options, &cancel).unwrap_err());
         std::thread::sleep(Duration::from_millis(20));
         cancel.cancel();
         let cancelled = Instant::now();
@@ -38,8 +38,8 @@ fn a_cancelled_search_ends_soon_and_the_index_answers_on() {
     assert_eq!(error.code, ErrorCode::Aborted);
     assert!(since < Duration::from_secs(1), "it went on for {since:?}");
     let one = Gaussians { mean: rows.mean[..64].to_vec(), variance: rows.variance[..64].to_vec(), dimension };
-    assert_eq!(index.search(one.rows(), &options, &Cancel::default()).unwrap(), before);
-    index.verify().unwrap();
-    index.add(&["0".into()], one.rows()).unwrap();
+    assert_eq!(index.snapshot().search(one.rows(), &options, &Cancel::default()).unwrap(), before);
+    index.verify(&Cancel::default()).unwrap();
+    index.add(&["0"], one.rows()).unwrap();
     assert_eq!(index.len(), documents);
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use uec_gaussian::{Cancel, Gaussians, Score};
-use uec_index::{GaussianIndex, SearchOptions};
+use uec_index::{GaussianIndex, IndexOptions, SearchOptions};
 
 #[derive(Deserialize)]
 struct File {
@@ -56,8 +56,9 @@ fn all_ten_rankings_match() {
     let file: File = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let (documents, queries) = (gaussians(&file.documents, file.d), gaussians(&file.queries, file.d));
     let ids: Vec<String> = (0..file.documents.len()).map(|i| format!("document {i}")).collect();
-    let mut index = GaussianIndex::new(file.d, None).unwrap();
+    let index = GaussianIndex::new(IndexOptions { dimension: file.d, ..IndexOptions::default() }).unwrap();
     index.add(&ids, documents.rows()).unwrap();
+    let index = index.snapshot();
 
     let mut compared = 0;
     for expected in &file.results {
@@ -74,7 +75,7 @@ fn all_ten_rankings_match() {
             let what = format!("{name}, query {}", expected.query);
             assert_eq!(hits.positions[cells.clone()], ranking.index, "{what}");
             let found: Vec<_> =
-                hits.positions[cells.clone()].iter().map(|p| index.ids()[*p as usize].to_string()).collect();
+                hits.positions[cells.clone()].iter().map(|p| index.id(*p).unwrap().to_owned()).collect();
             assert_eq!(found, ranking.index.iter().map(|i| format!("document {i}")).collect::<Vec<_>>());
             assert_close(&hits.scores[cells.clone()], &ranking.score, &what);
             if let (Some(similarity), Some(sigma)) = (&ranking.mu_s, &ranking.sigma) {
