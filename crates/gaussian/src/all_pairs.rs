@@ -1,23 +1,23 @@
 //! Every query against every candidate, in float32 (method §6).
 //!
-//! Bound: |error| of μ_s and σ_s² is at most 1e-5 of Σ|terms|. μ_s and σ_s² = Σ (a² + v) w + v b² are summed in sixteen
-//! float32 lanes, which are emptied into float64 every 512 coordinates: at most 40 roundings of 2⁻²⁴ each, 2.4e-6,
-//! whatever D. The scores are then computed in float64 from these two (uec, cosine, prob-cosine) or from the rows.
-//! Rows outside the range in which float32 products can neither overflow nor underflow take the canonical routine.
+//! Bound: |error| of μ_s and σ_s² is at most 1e-5 of Σ|terms|, whatever D: both are summed by [`crate::kernels::packed`],
+//! whose roundings stay below 168 of 2⁻²⁴. The scores are then computed from these two: uec, cosine and prob-cosine in
+//! float32, the others in float64 from the rows. Rows outside the range in which float32 products can neither overflow
+//! nor underflow take the canonical routine. Within the bound, results may differ between instruction sets.
+
+mod scores;
 
 use rayon::prelude::*;
 
-use crate::scores::Pair;
-use crate::{Cancel, Error, ErrorCode, Result, Row, Rows, Score, Scored, Scores, score_pair, validate_beta};
+use crate::kernels::packed::{PANEL, Products, Queries, ROWS};
+use crate::simd::Level;
+use crate::{Cancel, Error, ErrorCode, Result, Rows, Score, Scores, validate_beta};
+use scores::Formula;
 
-const LANES: usize = 16;
-/// Coordinates per float32 run.
-const RUN: usize = 512;
-/// A tile of candidates stays in the cache while the tile's queries pass over it.
-const CANDIDATES: usize = 128;
-const QUERIES: usize = 8;
-/// Products of three numbers of this range, and sums of 10⁸ of them, are normal float32 numbers.
-const SAFE: std::ops::RangeInclusive<f32> = 1e-12..=1e10;
+/// Candidates of a tile of the output.
+const CANDIDATES: usize = 4 * ROWS;
+/// Its queries: the more, the less often candidates are packed.
+const QUERIES: usize = 8 * PANEL;
 
 /// All pairs: `scores`, `similarities` and `deviations` are queries×candidates, row-major. The rows must be valid
 /// ([`Rows::validate`]). The result depends neither on the number of threads nor on the other rows.
@@ -29,6 +29,17 @@ pub fn all_pairs(queries: Rows<'_>, candidates: Rows<'_>, score: Score, beta: f6
     validate_beta(beta)?;
     cancel.check()?;
     queries.same_dimension(&candidates)?;
+    at(Level::detect(), queries, candidates, score, beta, cancel)
+}
+
+fn at(
+    level: Level,
+    queries: Rows<'_>,
+    candidates: Rows<'_>,
+    score: Score,
+    beta: f64,
+    cancel: &Cancel,
+) -> Result<Scores> {
     let (rows, columns) = (queries.len(), candidates.len());
     let mut out = Scores {
         scores: matrix(rows, columns)?,
@@ -38,19 +49,34 @@ pub fn all_pairs(queries: Rows<'_>, candidates: Rows<'_>, score: Score, beta: f6
     if out.scores.is_empty() {
         return Ok(out);
     }
-    let prepared: Vec<Query<'_>> = queries.iter().map(Query::new).collect();
-    let safe: Vec<bool> = candidates.iter().map(is_safe).collect();
-    tiles(&mut out, columns).into_par_iter().try_for_each(|tile| {
-        cancel.check()?;
-        for (query, line) in prepared[tile.query..].iter().zip(tile.lines) {
-            for (offset, cell) in line.into_iter().enumerate() {
-                let index = tile.candidate + offset;
-                cell.write(query.score(score, beta, candidates.row(index), safe[index]));
+    let formula = Formula::new(score, beta);
+    let packed: Vec<Queries> = (0..rows.div_ceil(QUERIES))
+        .into_par_iter()
+        .map(|part| Queries::new(slice(queries, part * QUERIES, QUERIES), true))
+        .collect();
+    let (queries, all) = (formula.of(queries), formula.of(candidates));
+    tiles(&mut out, columns).into_par_iter().try_for_each(|mut tile| {
+        let packed = &packed[tile.query / QUERIES];
+        Products::with(|products| {
+            for start in (tile.candidate..columns.min(tile.candidate + CANDIDATES)).step_by(ROWS) {
+                cancel.check()?;
+                let block = slice(candidates, start, ROWS);
+                products.compute(level, packed, block.mean, Some(block.variance));
+                for (index, line) in tile.lines.iter_mut().enumerate() {
+                    let line = line.part(start - tile.candidate, block.len());
+                    formula.score(level, products, index, (&queries, tile.query + index), (&all, start), line);
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })?;
     Ok(out)
+}
+
+/// At most `count` rows from `start` on.
+fn slice(rows: Rows<'_>, start: usize, count: usize) -> Rows<'_> {
+    let range = start * rows.dimension..rows.len().min(start + count) * rows.dimension;
+    Rows { mean: &rows.mean[range.clone()], variance: &rows.variance[range], dimension: rows.dimension }
 }
 
 fn matrix(rows: usize, columns: usize) -> Result<Vec<f32>> {
@@ -70,26 +96,21 @@ struct Tile<'a> {
     lines: Vec<Line<'a>>,
 }
 
+/// One query's part of the three matrices.
 struct Line<'a> {
     scores: &'a mut [f32],
     similarities: &'a mut [f32],
     deviations: &'a mut [f32],
 }
 
-struct Cell<'a>(&'a mut f32, &'a mut f32, &'a mut f32);
-
-impl Cell<'_> {
-    fn write(self, scored: Scored) {
-        *self.0 = scored.score as f32;
-        *self.1 = scored.similarity as f32;
-        *self.2 = scored.deviation as f32;
-    }
-}
-
-impl<'a> Line<'a> {
-    fn into_iter(self) -> impl Iterator<Item = Cell<'a>> {
-        let cells = self.scores.iter_mut().zip(self.similarities).zip(self.deviations);
-        cells.map(|((score, similarity), deviation)| Cell(score, similarity, deviation))
+impl Line<'_> {
+    fn part(&mut self, start: usize, len: usize) -> Line<'_> {
+        let range = start..start + len;
+        Line {
+            scores: &mut self.scores[range.clone()],
+            similarities: &mut self.similarities[range.clone()],
+            deviations: &mut self.deviations[range],
+        }
     }
 }
 
@@ -118,62 +139,5 @@ fn tiles(out: &mut Scores, columns: usize) -> Vec<Tile<'_>> {
     tiles
 }
 
-/// A query with a² + v.
-struct Query<'a> {
-    row: Row<'a>,
-    second: Vec<f32>,
-    safe: bool,
-}
-
-impl<'a> Query<'a> {
-    fn new(row: Row<'a>) -> Self {
-        let second = row.mean.iter().zip(row.variance).map(|(a, v)| a * a + v).collect();
-        Self { row, second, safe: is_safe(row) }
-    }
-
-    fn score(&self, score: Score, beta: f64, candidate: Row<'_>, candidate_safe: bool) -> Scored {
-        if !(self.safe && candidate_safe) {
-            return score_pair(score, beta, self.row, candidate);
-        }
-        let (similarity, variance) = self.moments(candidate);
-        let score = score.of(&Pair { query: self.row, candidate, beta, similarity, variance });
-        Scored { score, similarity, deviation: variance.sqrt() }
-    }
-
-    fn moments(&self, candidate: Row<'_>) -> (f64, f64) {
-        let (mut similarity, mut variance) = (0.0, 0.0);
-        for start in (0..self.second.len()).step_by(RUN) {
-            let range = start..self.second.len().min(start + RUN);
-            let (a, p, v) =
-                (&self.row.mean[range.clone()], &self.second[range.clone()], &self.row.variance[range.clone()]);
-            let (b, w) = (&candidate.mean[range.clone()], &candidate.variance[range]);
-            let (run_similarity, run_variance) = run(a, p, v, b, w);
-            similarity += run_similarity;
-            variance += run_variance;
-        }
-        (similarity, variance)
-    }
-}
-
-/// Σ a b and Σ p w + v b² of at most [`RUN`] coordinates.
-fn run(a: &[f32], p: &[f32], v: &[f32], b: &[f32], w: &[f32]) -> (f64, f64) {
-    let (mut similarity, mut variance) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-    let ((a, a_rest), (p, p_rest), (v, v_rest)) =
-        (a.as_chunks::<LANES>(), p.as_chunks::<LANES>(), v.as_chunks::<LANES>());
-    let ((b, b_rest), (w, w_rest)) = (b.as_chunks::<LANES>(), w.as_chunks::<LANES>());
-    for ((((a, p), v), b), w) in a.iter().zip(p).zip(v).zip(b).zip(w) {
-        for j in 0..LANES {
-            similarity[j] += a[j] * b[j];
-            variance[j] += p[j] * w[j] + v[j] * (b[j] * b[j]);
-        }
-    }
-    for (j, ((((a, p), v), b), w)) in a_rest.iter().zip(p_rest).zip(v_rest).zip(b_rest).zip(w_rest).enumerate() {
-        similarity[j] += a * b;
-        variance[j] += p * w + v * (b * b);
-    }
-    (similarity.iter().copied().map(f64::from).sum(), variance.iter().copied().map(f64::from).sum())
-}
-
-fn is_safe(row: Row<'_>) -> bool {
-    row.mean.iter().chain(row.variance).all(|x| *x == 0.0 || SAFE.contains(&x.abs()))
-}
+#[cfg(test)]
+mod tests;

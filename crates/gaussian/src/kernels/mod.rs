@@ -9,4 +9,5 @@ pub(crate) mod dot;
 mod half;
 pub(crate) mod int8;
 pub(crate) mod moments;
+pub(crate) mod packed;
 pub(crate) mod stream;

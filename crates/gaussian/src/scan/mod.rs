@@ -6,6 +6,7 @@
 mod block;
 mod bounds;
 mod fused;
+mod lines;
 mod margin;
 mod means;
 
