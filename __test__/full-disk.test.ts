@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Encoder, Ensemble, GaussianIndex } from '../src/index.ts'
+import * as pure from '../src/pure/index.ts'
 import { root, tiny } from './paths.ts'
 
 const TEXTS = Array.from({ length: 64 }, (_, i) => `a text with number ${i} and ${i * i} in it`)
@@ -36,7 +37,9 @@ beforeAll(async () => {
   const index = new GaussianIndex({ dimension: 32 })
   await index.add(TEXTS, await fitted.embed(TEXTS))
   await index.save(join(good, 'native.uec'))
-  await index.save(join(good, 'pure.uec'))
+  const plain = new pure.GaussianIndex({ dimension: 32 })
+  await plain.add(TEXTS, await fitted.embed(TEXTS))
+  await plain.save(join(good, 'pure.uec'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -50,8 +53,8 @@ function saveAll(target: string, prefix = ''): Record<string, string> {
     const posterior = await Posterior.load(join(good, 'posterior.safetensors'))
     const encoder = await Encoder.load(model, { posterior })
     const ensemble = await Ensemble.load([encoder])
-    const index = await GaussianIndex.open(join(good, 'native.uec'))
-    const plain = await pure.GaussianIndex.open(join(good, 'pure.uec'))
+    const index = await GaussianIndex.open(join(good, 'native.uec'), { readonly: true })
+    const plain = await pure.GaussianIndex.open(join(good, 'pure.uec'), { readonly: true })
     const attempts = {
       'posterior.safetensors': (file) => posterior.save(file),
       'baked.onnx': (file) => encoder.bake(file),

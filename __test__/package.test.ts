@@ -96,7 +96,7 @@ describe('the package', () => {
   it('needs no addon, no Node and no dependency in uec/pure and uec/eval', () => {
     for (const file of [...files('src/pure', '.ts'), ...files('src/eval', '.ts')])
       for (const [, from] of read(file).matchAll(/ from '([^']+)'/g))
-        if (!from!.startsWith('.')) expect(`${file}: ${from}`).toMatch(/pure\/index-file\.ts: node:/)
+        if (!from!.startsWith('.')) expect(`${file}: ${from}`).toMatch(/pure\/file\/[a-z-]+\.ts: node:/)
   })
 })
 
@@ -124,7 +124,9 @@ describe('Rust', () => {
       expect(code(`crates/${name}/src/lib.rs`), name).toContain('#![forbid(unsafe_code)]')
     for (const [name, modules] of Object.entries(unsafe)) {
       expect(code(`crates/${name}/src/lib.rs`), name).toContain('#![deny(unsafe_code)]')
-      for (const file of files(`crates/${name}/src`, '.rs').filter((file) => !modules.some((m) => file.includes(`/src/${m}`))))
+      for (const file of files(`crates/${name}/src`, '.rs').filter(
+        (file) => !modules.some((m) => file.includes(`/src/${m}`)),
+      ))
         expect(code(file).replaceAll(/\w+\(unsafe_code/g, ''), file).not.toMatch(/\bunsafe\b/)
     }
   })

@@ -8,6 +8,7 @@
 import type { CoefficientPlan } from './coefficients.ts'
 import type { Gaussian } from './gaussian-batch.ts'
 import type { ScorePlan, Scores } from './scores.ts'
+import type { IndexPlan } from './storage.ts'
 
 /** n×D Gaussians, borrowed for the call. A GaussianBatch is one. */
 export interface Rows {
@@ -30,9 +31,19 @@ export interface Backend {
     signal?: AbortSignal,
   ): Promise<Mixture>
   /** An empty index in memory. */
-  createIndex(dimension: number, fingerprint?: string): IndexStore
-  /** Reads and checks a whole index file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
-  openIndex(file: string, signal?: AbortSignal): Promise<IndexStore>
+  createIndex(plan: IndexPlan): IndexStore
+  /**
+   * Opens an index file with what its journal adds. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION,
+   * ERR_FILE_LOCKED.
+   */
+  openIndex(file: string, options: OpenPlan, signal?: AbortSignal): Promise<IndexStore>
+}
+
+export interface OpenPlan {
+  /** May be read piece by piece when it is needed. */
+  mmap: boolean
+  /** Takes no lock; neither add nor remove follows. */
+  readonly: boolean
 }
 
 export interface Mixture {
@@ -49,31 +60,33 @@ export interface Mixture {
 }
 
 /**
- * Rows with ids, searched exactly. GaussianIndex calls `add`, `remove` alone, and the others beside each other. It
- * answers an abort itself: `add`, `save` and `verify` may heed the signal to stop early, and settle only once their
- * work has ended.
+ * Rows with ids, searched exactly. GaussianIndex calls one of `add`, `remove` and `save` at a time, and the others
+ * whenever it likes. Those see the changes that have resolved before, and of one that is under way all or nothing;
+ * the ones that return no promise never wait for it. The index answers an abort itself: `add`, `remove`, `save` and
+ * `verify` may heed the signal to stop early, and settle only once their work has ended.
  */
 export interface IndexStore {
-  readonly dimension: number
-  readonly fingerprint: string | undefined
+  readonly plan: IndexPlan
   size(): number
   bytes(): number
   /**
-   * All or nothing; known ids are replaced in place. ERR_INVALID_ARGUMENT for an id that stands twice in `ids`, an
-   * all-zero mean, NaN, or a negative or infinite variance.
+   * All or nothing; known ids are replaced in place. In an opened index it resolves once the change is on the disk.
+   * ERR_INVALID_ARGUMENT for an id that stands twice in `ids`, a mean that is all zero as it is kept, NaN, or a
+   * negative or infinite variance; ERR_FILE_WRITE.
    */
   add(ids: readonly string[], rows: Rows, signal?: AbortSignal): Promise<void>
-  /** How many of the ids were there. The rest keep their order. */
-  remove(ids: readonly string[]): Promise<number>
-  /** A copy. */
+  /** How many of the ids were there. The rest keep their order. On the disk, as {@link add}. */
+  remove(ids: readonly string[], signal?: AbortSignal): Promise<number>
+  /** A copy, as the row is kept. */
   get(id: string): Gaussian | undefined
   has(id: string): boolean
-  /** By position. */
-  ids(): readonly string[]
+  /** All ids of this moment by position, in portions, so that walking through many leaves the event loop free. */
+  ids(): Iterable<readonly string[]>
   search(queries: Rows, plan: SearchPlan, signal?: AbortSignal): Promise<RankedHits>
-  /** Atomic. ERR_FILE_WRITE. */
+  /** Atomic. Over the file that it was opened from, it empties the journal. ERR_FILE_WRITE, ERR_FILE_LOCKED. */
   save(file: string, signal?: AbortSignal): Promise<void>
   verify(signal?: AbortSignal): Promise<void>
+  /** Frees the rows and gives the file back. Nothing is under way any more. */
   dispose(): void
 }
 

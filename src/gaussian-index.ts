@@ -1,33 +1,38 @@
 /** Exact search over Gaussians by id, over a backend. The entries bind it to theirs in a thin subclass. */
 
-import type { Backend, IndexStore, SearchPlan } from './backend.ts'
+import type { Backend, IndexStore, RankedHits, SearchPlan } from './backend.ts'
 import { invalid, UecError } from './errors.ts'
 import { checkBatch, checkFingerprint, type Gaussian, type GaussianBatch } from './gaussian-batch.ts'
 import { Hits, hitsToFind } from './hits.ts'
 import { filterIds, IdFilter, type IndexFilter } from './index-filter.ts'
 import { boolean, checkOptions, describe, finite, integer, oneOf, text } from './options.ts'
-import { ReadWriteLock } from './read-write-lock.ts'
+import { RunningCalls } from './running-calls.ts'
 import { planScore, type ScoreOptions } from './scores.ts'
-import { abortable, type CallOptions, checkSignal, signalOf, untilAborted } from './signal.ts'
+import { begin, type CallOptions, checkSignal, signalOf, untilAborted } from './signal.ts'
+import { type IndexPlan, PREFILTERS, type Prefilter, STORAGES, type Storage } from './storage.ts'
 import { TimeSlice } from './time-slice.ts'
-
-/** How rows are kept. This version keeps float32. */
-export type Storage = 'float32' | 'float16' | 'int8'
 
 export interface IndexOptions {
   /** D. */
   dimension: number
-  /** Default 'float32'. */
+  /** Default 'float32'. The others are lossy: the index is then one of the rows as they are kept, exactly. */
   storage?: Storage
-  /** Default 'none'. */
-  prefilter?: 'none' | 'int8'
+  /**
+   * Default 'none'. 'int8', with storage 'float32' alone, keeps an int8 copy of the means (D + 8 bytes a row), which
+   * the native index looks through first. Results are the same.
+   */
+  prefilter?: Prefilter
   /** Of the ensemble that makes the rows; batches of another one are then refused. */
   fingerprint?: string
 }
 
 export interface OpenOptions {
+  /**
+   * Default false: the file is read and checked as a whole. true maps it into memory: opening checks the ids alone, and
+   * rows are read, and checked, when they are first needed. `uec/pure` reads the whole file either way.
+   */
   mmap?: boolean
-  /** Refuses add and remove. */
+  /** Default false. true takes no lock and refuses add and remove; any number of readers may have a file open. */
   readonly?: boolean
   /** Of the opening alone. */
   signal?: AbortSignal
@@ -49,7 +54,7 @@ export class OpenedIndex implements IndexOptions {
   readonly readonly: boolean
 
   constructor(store: IndexStore, readonly: boolean) {
-    this.dimension = store.dimension
+    this.dimension = store.plan.dimension
     this.store = store
     this.readonly = readonly
   }
@@ -63,63 +68,76 @@ export async function openIndex(
 ): Promise<OpenedIndex> {
   checkOptions('GaussianIndex.open', options, ['mmap', 'readonly', 'signal'])
   const { mmap = false, readonly = false } = options
-  if (boolean('mmap', mmap)) {
-    throw invalid(
-      'mmap: true is not available in this version, which reads the file into memory; leave it out',
-    )
-  }
+  boolean('mmap', mmap)
   boolean('readonly', readonly)
   text('file', file)
   const signal = checkSignal(options.signal)
-  const store = await abortable(signal, () => backend.openIndex(file, signal))
-  return new OpenedIndex(store, readonly)
+  // Not let go by an abort before the file is: whoever opens it next must not find it locked.
+  const store = await begin(signal, () => backend.openIndex(file, { mmap, readonly }, signal))
+  if (!signal?.aborted) return new OpenedIndex(store, readonly)
+  store.dispose()
+  throw signal.reason
 }
 
 /**
- * Gaussians with ids, in memory. Rows keep the position in which they were first added. Calls take effect in the order
- * in which they are made, awaited or not. After dispose every call is ERR_DISPOSED.
+ * Gaussians with ids. Rows keep the position in which they were first added.
  *
- * A call that is aborted while it waits for those before it does nothing. One that is aborted while it works rejects
- * at once, but the calls after it still wait until that work has really ended, and so see all of it or nothing.
+ * `add`, `remove` and `save` take effect in the order in which they are called, awaited or not. Every other call sees
+ * every change that had resolved before it was called, and of a change that is under way all or nothing; it works on
+ * that state to its end and waits for no change. To search what was just added, await the add.
+ *
+ * A new index lives in memory until it is saved. In an index that was opened from a file, `add` and `remove` resolve
+ * once the change is on the disk, in the file's journal: it then outlives a crash at any moment. `save` to the same
+ * file puts everything into one new file and empties the journal. A file is open for writing in one index at a time
+ * (ERR_FILE_LOCKED), until that is disposed.
+ *
+ * A change or save that is aborted while it waits for those before it does nothing. One that is aborted while it works
+ * rejects at once, but those after it still wait until that work has really ended.
+ *
+ * After dispose every call is ERR_DISPOSED.
  */
 export abstract class AbstractGaussianIndex implements Disposable {
   /** D. */
   readonly dimension: number
   /** Of the ensemble that made the rows, if known. A mismatch on add or search is ERR_POSTERIOR_MISMATCH. */
   readonly fingerprint: string | undefined
-  readonly #readonly: boolean
-  readonly #order = new ReadWriteLock()
+  /** How rows are kept. */
+  readonly storage: Storage
+  /** Whether there is an int8 copy of the means. */
+  readonly prefilter: Prefilter
+  /** Whether it was opened for reading alone: add and remove are ERR_INVALID_ARGUMENT. */
+  readonly readonly: boolean
+  readonly #running = new RunningCalls()
+  #lastChange: Promise<unknown> = Promise.resolve()
   #store: IndexStore | undefined
-  // As of the last finished change: asking the store would wait for one that is under way, or see half of it.
-  #size = 0
-  #bytes = 0
 
   constructor(backend: Backend, options: IndexOptions) {
     const opened = options instanceof OpenedIndex ? options : new OpenedIndex(create(backend, options), false)
-    this.dimension = opened.dimension
-    this.fingerprint = opened.store.fingerprint
-    this.#readonly = opened.readonly
+    const { dimension, fingerprint, storage, prefilter } = opened.store.plan
+    this.dimension = dimension
+    this.fingerprint = fingerprint
+    this.storage = storage
+    this.prefilter = prefilter
+    this.readonly = opened.readonly
     this.#store = opened.store
-    this.#count(opened.store)
   }
 
   /** Number of rows, without those of an add that is under way. */
   get size(): number {
-    this.#open()
-    return this.#size
+    return this.#open().size()
   }
 
-  /** Memory of the rows and ids, in bytes. */
+  /** Bytes of the rows, with an int8 copy if there is one, and of the ids. */
   get bytes(): number {
-    this.#open()
-    return this.#bytes
+    return this.#open().bytes()
   }
 
   /**
    * Adds rows, or replaces the rows of known ids in place. All or nothing, also if it is aborted while it works: the
    * index then gets every row or none, and `batch` may be read for a moment longer.
-   * Rejects with ERR_INVALID_ARGUMENT (the same id twice, a row whose mean is all zero, not one id per row),
-   * ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH or the signal's reason.
+   * Rejects with ERR_INVALID_ARGUMENT (the same id twice, a row whose mean is all zero as it is kept, not one id per
+   * row, an index that is readonly), ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH, in an opened index ERR_FILE_WRITE
+   * (the change did not get to the disk, and nothing has changed), or the signal's reason.
    */
   async add(ids: readonly string[], batch: GaussianBatch, options?: CallOptions): Promise<void> {
     const store = this.#writable()
@@ -130,30 +148,27 @@ export abstract class AbstractGaussianIndex implements Disposable {
     if (own.length !== batch.length) {
       throw invalid(`add takes one id per row: ${own.length} ids, but ${batch.length} rows`)
     }
-    await this.#inTurn('write', signal, async () => {
+    await this.#inTurn(signal, async () => {
       await checkIds(own, signal)
       await store.add(own, batch, signal)
-      this.#count(store)
     })
   }
 
   /**
    * Removes rows; unknown ids are ignored. Resolves with the number of rows removed. Aborted while it works, it removes
-   * all of them or none.
+   * all of them or none. Rejects with ERR_INVALID_ARGUMENT, in an opened index ERR_FILE_WRITE, or the signal's reason.
    */
   async remove(ids: readonly string[], options?: CallOptions): Promise<number> {
     const store = this.#writable()
     const signal = signalOf('remove', options)
     const own = copyIds(ids)
-    return this.#inTurn('write', signal, async () => {
+    return this.#inTurn(signal, async () => {
       await checkIds(own, signal)
-      const removed = await store.remove(own)
-      this.#count(store)
-      return removed
+      return store.remove(own, signal)
     })
   }
 
-  /** A copy of the row of this id. */
+  /** A copy of the row of this id, as it is kept: of lossy storage the decoded numbers. */
   get(id: string): Gaussian | undefined {
     return this.#open().get(checkId('id', id))
   }
@@ -164,7 +179,7 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   /** All ids, by position. */
   ids(): readonly string[] {
-    return this.#open().ids()
+    return [...this.#open().ids()].flat()
   }
 
   /** The ids for which the predicate holds, for use in searches. Asks in slices that leave the event loop free. */
@@ -174,23 +189,25 @@ export abstract class AbstractGaussianIndex implements Disposable {
     }
     const signal = signalOf('filter', options)
     const store = this.#open()
-    return this.#inTurn('read', signal, async () => {
+    return this.#running.track(async () => {
       const chosen: string[] = []
       const slice = new TimeSlice()
-      for (const id of store.ids()) {
-        signal?.throwIfAborted()
-        if (predicate(id)) chosen.push(id)
-        if (slice.spent(128)) await slice.next()
+      for (const ids of store.ids()) {
+        for (const id of ids) {
+          signal?.throwIfAborted()
+          if (predicate(id)) chosen.push(id)
+          if (slice.spent(128)) await slice.next()
+        }
       }
       return new IdFilter(chosen)
-    })
+    }, signal)
   }
 
   /** Reads and checks every row. Rejects with ERR_FILE_CORRUPT or the signal's reason. */
   async verify(options?: CallOptions): Promise<void> {
     const signal = signalOf('verify', options)
     const store = this.#open()
-    await this.#inTurn('read', signal, () => store.verify(signal))
+    await this.#running.track(() => store.verify(signal), signal)
   }
 
   /**
@@ -209,52 +226,57 @@ export abstract class AbstractGaussianIndex implements Disposable {
     }
     checkBatch('queries', queries, this.dimension)
     checkFingerprint('queries', queries, this.fingerprint)
-    return this.#inTurn('read', signal, async () => {
+    return this.#running.track(async () => {
       const size = store.size()
-      const ranked = await store.search(queries, { ...plan, k: hitsToFind(wanted, size) }, signal)
-      return new Hits({ ...ranked, queries: queries.length, wanted, size })
-    })
+      const ranked = await store.search(queries, { ...plan, k: hitsToFind(wanted) }, signal)
+      const { length } = queries
+      return new Hits({
+        ...ranked,
+        queries: length,
+        wanted,
+        size: sizeSearched(ranked, length, wanted, size),
+      })
+    }, signal)
   }
 
   /**
    * Writes one file, atomically: the old file stays until the new one is whole. Aborted while it writes, the file is
-   * the old one or, a moment later, the new one. Rejects with ERR_FILE_WRITE or the signal's reason.
+   * the old one or, a moment later, the new one. An index stays with the file that it was opened from, wherever it is
+   * saved. Rejects with ERR_FILE_WRITE, ERR_FILE_LOCKED (another index has that file open for writing),
+   * ERR_FILE_CORRUPT (that file has a journal which does not belong to it) or the signal's reason.
    */
   async save(file: string, options?: CallOptions): Promise<void> {
     const store = this.#open()
     text('file', file)
     const signal = signalOf('save', options)
-    await this.#inTurn('read', signal, () => store.save(file, signal))
+    await this.#inTurn(signal, () => store.save(file, signal))
   }
 
-  /** Lets the rows go once the calls made before have finished. */
+  /** Lets the rows and the file go: at once, or when the calls made before have finished. */
   dispose(): void {
     const store = this.#store
     this.#store = undefined
-    if (store) void this.#order.write(async () => store.dispose())
+    if (!store) return
+    if (this.#running.idle) store.dispose()
+    else void this.#running.settled().then(() => store.dispose())
   }
 
   [Symbol.dispose](): void {
     this.dispose()
   }
 
-  /** Does `work` after what comes before it. An abort lets the caller go; the lock is held until the work has ended. */
-  async #inTurn<T>(
-    kind: 'read' | 'write',
-    signal: AbortSignal | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  /** Does `work` after the changes before it. An abort lets the caller go; the next change waits until work has ended. */
+  async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
-    const turn = this.#order[kind](async () => {
+    const turn = this.#lastChange.then(async () => {
       signal?.throwIfAborted()
       return work()
     })
-    return untilAborted(signal, turn)
-  }
-
-  #count(store: IndexStore): void {
-    this.#size = store.size()
-    this.#bytes = store.bytes()
+    this.#lastChange = Promise.allSettled([turn]).then(() => {}) // keeps no result
+    return untilAborted(
+      signal,
+      this.#running.track(() => turn),
+    )
   }
 
   #open(): IndexStore {
@@ -264,7 +286,7 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   #writable(): IndexStore {
     const store = this.#open()
-    if (this.#readonly) throw invalid('this GaussianIndex was opened readonly; open it without to change it')
+    if (this.readonly) throw invalid('this GaussianIndex was opened readonly; open it without to change it')
     return store
   }
 }
@@ -277,16 +299,26 @@ function create(backend: Backend, options: IndexOptions): IndexStore {
   }
   checkOptions('GaussianIndex', options, ['dimension', 'storage', 'prefilter', 'fingerprint'])
   const { dimension, storage = 'float32', prefilter = 'none', fingerprint } = options
-  if (oneOf('storage', storage, ['float32', 'float16', 'int8']) !== 'float32') {
-    throw invalid(`storage '${storage}': this version stores float32`)
+  const plan: IndexPlan = {
+    dimension: integer('dimension', dimension, 1),
+    storage: oneOf('storage', storage, STORAGES),
+    prefilter: oneOf('prefilter', prefilter, PREFILTERS),
+    fingerprint: fingerprint === undefined ? undefined : text('fingerprint', fingerprint),
   }
-  if (oneOf('prefilter', prefilter, ['none', 'int8']) !== 'none') {
-    throw invalid(`prefilter '${prefilter}': this version stores float32 only; leave it out`)
+  if (dimension > MOST_DIMENSIONS) throw invalid(`dimension ${dimension} is above 2^32 - 1`)
+  if (prefilter !== 'none' && storage !== 'float32') {
+    throw invalid(
+      `prefilter '${prefilter}' goes with storage 'float32' alone, as a smaller copy to look through first: rows of storage '${storage}' are small already. Leave it out`,
+    )
   }
-  if (fingerprint !== undefined) text('fingerprint', fingerprint)
-  if (integer('dimension', dimension, 1) > MOST_DIMENSIONS)
-    throw invalid(`dimension ${dimension} is above 2^32 - 1`)
-  return backend.createIndex(dimension, fingerprint)
+  return backend.createIndex(plan)
+}
+
+/** Rows of the state that was searched, which is not always the one before: fewer than wanted are all there were. */
+function sizeSearched({ scores }: RankedHits, queries: number, wanted: number, before: number): number {
+  if (queries === 0) return before
+  const cells = scores.length / queries
+  return cells < hitsToFind(wanted) ? cells : Math.max(cells, before)
 }
 
 function copyIds(ids: readonly string[]): string[] {

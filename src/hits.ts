@@ -34,9 +34,9 @@ function cells(wanted: number, size: number): number {
   return Math.min(wanted, Math.max(size, FREE_CELLS))
 }
 
-/** @internal Hits per query to ask a backend for. */
-export function hitsToFind(wanted: number, size: number): number {
-  return Math.max(2, cells(wanted, size))
+/** @internal Hits per query to ask a backend for, which cuts them to the number of rows. */
+export function hitsToFind(wanted: number): number {
+  return Math.max(2, Math.min(wanted, 0xffffffff))
 }
 
 /**
@@ -160,7 +160,7 @@ function firstCells(exact: Float64Array, queries: number, stride: number, k: num
 function mergeExact(parts: readonly ExactHits[], wanted: number): ExactHits {
   const queries = parts[0]!.queries
   const size = parts.reduce((sum, part) => sum + part.size, 0)
-  const stride = Math.min(size, hitsToFind(wanted, size))
+  const stride = Math.min(size, hitsToFind(wanted))
   const ids = new IdTable()
   const merged: ExactHits = {
     queries,

@@ -17,7 +17,7 @@ export { EnsembleBatch } from './ensemble-batch.ts'
 export { type ErrorCode, UecError } from './errors.ts'
 export type { FitOptions, Pair } from './fit.ts'
 export { type Gaussian, GaussianBatch, type GaussianData } from './gaussian-batch.ts'
-export type { IndexOptions, OpenOptions, SearchOptions, Storage } from './gaussian-index.ts'
+export type { IndexOptions, OpenOptions, SearchOptions } from './gaussian-index.ts'
 export { type Hit, Hits } from './hits.ts'
 export type { IndexFilter } from './index-filter.ts'
 export type { Progress } from './job.ts'
@@ -25,6 +25,7 @@ export { Posterior, type PosteriorChanges, type PriorPrecision } from './posteri
 export { type Capabilities, capabilities, configure } from './runtime.ts'
 export type { Score, ScoreOptions, Scores } from './scores.ts'
 export type { CallOptions } from './signal.ts'
+export type { Prefilter, Storage } from './storage.ts'
 export { type SeenTexts, uncertainties } from './uncertainty.ts'
 
 const backend = chooseBackend(nativeBackend)
@@ -33,13 +34,16 @@ export const { similarity, pairwiseSimilarity } = createSimilarity(backend)
 
 export const convolve = createConvolve(backend)
 
-/** Exact search over Gaussians by id, in memory. */
+/** Exact search over Gaussians by id. */
 export class GaussianIndex extends AbstractGaussianIndex {
   constructor(options: IndexOptions) {
     super(backend, options)
   }
 
-  /** Reads and checks an index file. Rejects with ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT or ERR_FILE_VERSION. */
+  /**
+   * Opens an index file and its journal. Rejects with ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION or
+   * ERR_FILE_LOCKED.
+   */
   static async open(file: string, options?: OpenOptions): Promise<GaussianIndex> {
     return new GaussianIndex(await openIndex(backend, file, options))
   }

@@ -1,6 +1,7 @@
 // The native backend: the addon behind the scores, the convolution and the index.
 import type { Backend, IndexStore, Rows } from './backend.ts'
 import type { CoefficientPlan } from './coefficients.ts'
+import { invalid } from './errors.ts'
 import { call, run } from './job.ts'
 import { type Binding, native } from './native.ts'
 import { TimeSlice } from './time-slice.ts'
@@ -32,16 +33,22 @@ function nativeFilter(ids: readonly string[]): Promise<Binding.NativeFilter> {
 }
 
 function store(index: Binding.NativeIndex): IndexStore {
+  const fingerprint = index.fingerprint ?? undefined
+  // As of the last finished change: asking the index would wait for one that is under way.
+  let [size, bytes] = [index.size(), index.bytes()]
+  const count = () => {
+    size = index.size()
+    bytes = index.bytes()
+  }
   return {
-    dimension: index.dimension,
-    fingerprint: index.fingerprint ?? undefined,
-    size: () => index.size(),
-    bytes: () => index.bytes(),
-    add: (ids, batch) => run({}, (job) => index.add(job, [...ids], rows(batch))),
-    remove: (ids) => run({}, (job) => index.remove(job, [...ids])),
+    plan: { dimension: index.dimension, storage: 'float32', prefilter: 'none', fingerprint },
+    size: () => size,
+    bytes: () => bytes,
+    add: (ids, batch) => run({}, (job) => index.add(job, [...ids], rows(batch))).finally(count),
+    remove: (ids) => run({}, (job) => index.remove(job, [...ids])).finally(count),
     get: (id) => index.get(id) ?? undefined,
     has: (id) => index.has(id),
-    ids: () => index.ids(),
+    ids: () => [index.ids()],
     search: async (queries, { filter, ...search }, signal) => {
       const handle = filter && (await nativeFilter(filter))
       return run({ signal }, (job) => index.search(job, rows(queries), search, handle))
@@ -63,9 +70,14 @@ export function nativeBackend(): Backend {
       run({ signal }, (job) => binding.allPairs(job, rows(queries), rows(candidates), score, beta)),
     convolve: (members, coefficients, normalize, signal) =>
       run({ signal }, (job) => binding.convolve(job, members.map(rows), plan(coefficients), normalize)),
-    createIndex: (dimension, fingerprint) =>
-      store(call(() => new binding.NativeIndex(dimension, fingerprint))),
-    openIndex: async (file, signal) => {
+    createIndex: ({ dimension, storage, prefilter, fingerprint }) => {
+      if (storage !== 'float32' || prefilter !== 'none') {
+        throw invalid(`storage '${storage}', prefilter '${prefilter}': the addon keeps float32 alone`)
+      }
+      return store(call(() => new binding.NativeIndex(dimension, fingerprint)))
+    },
+    openIndex: async (file, { mmap }, signal) => {
+      if (mmap) throw invalid('mmap: true: the addon reads the whole file; leave it out')
       const opened = await run({ signal }, async (job) => {
         const index = await binding.NativeIndex.open(job, file)
         if (signal?.aborted) index.dispose() // nobody waits for it any more

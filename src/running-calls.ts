@@ -14,6 +14,11 @@ export class RunningCalls {
     return untilAborted(signal, call)
   }
 
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#calls.size === 0
+  }
+
   /** Resolves when everything that has begun has settled, however it did. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#calls)

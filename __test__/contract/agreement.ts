@@ -1,8 +1,5 @@
 /** Two implementations give the same results: bits where one routine is promised, float32 roundings elsewhere. */
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { CoefficientRule } from '../../src/coefficients.ts'
@@ -71,27 +68,6 @@ export function agreement(names: string, one: Api, other: Api): void {
           for (const [i, value] of x!.coefficients.entries()) expectNear(value, y!.coefficients[i]!, 1e4)
         }
       }
-    })
-
-    test('index files are the same bytes, and each opens the file of the other', async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'uec-agreement-'))
-      const rows = batch(one, manyRows(300, 5))
-      const names = ['', 'ä', '🙂', ...ids(297)]
-      const files = [join(folder, 'one.uec'), join(folder, 'other.uec')]
-      for (const [i, api] of [one, other].entries()) {
-        using index = new api.GaussianIndex({ dimension: 5, fingerprint: 'ensemble' })
-        await index.add(names, rows)
-        await index.remove(['d7'])
-        await index.save(files[i]!)
-      }
-      expect(await readFile(files[0]!)).toEqual(await readFile(files[1]!))
-      for (const [i, api] of [other, one].entries()) {
-        using index = await api.GaussianIndex.open(files[i]!)
-        expect(index.ids()).toEqual(names.filter((id) => id !== 'd7'))
-        expect(index.get('🙂')).toEqual(rows.at(2))
-        expect(index.fingerprint).toBe('ensemble')
-      }
-      await rm(folder, { recursive: true })
     })
   })
 }

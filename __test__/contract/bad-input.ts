@@ -97,10 +97,10 @@ export function badInputContract(api: Api): void {
         { dimension: 1.5 },
         { dimension: '2' },
         { dimension: 2, storag: 'float32' },
-        { dimension: 2, storage: 'int8' },
-        { dimension: 2, storage: 'float16' },
         { dimension: 2, storage: 'float64' },
-        { dimension: 2, prefilter: 'int8' },
+        { dimension: 2, prefilter: 'int4' },
+        { dimension: 2, storage: 'int8', prefilter: 'int8' },
+        { dimension: 2, storage: 'float16', prefilter: 'int8' },
         { dimension: 2, fingerprint: '' },
       ]) {
         expect(() => new api.GaussianIndex(wrong(options))).toThrow(

@@ -203,16 +203,18 @@ export function searchContract(api: Api): void {
       const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
         using index = new api.GaussianIndex({ dimension: 2 })
         const model = new Map<string, number>()
+        const changes: Promise<unknown>[] = []
         for (const s of steps) {
+          // Each is not awaited before the next: changes take effect in the order of the calls.
           if ('add' in s) {
-            // Not awaited: calls take effect in their order.
-            void add(index, Object.fromEntries(s.add.map((id) => [id, s.value])))
+            changes.push(add(index, Object.fromEntries(s.add.map((id) => [id, s.value]))))
             for (const id of s.add) model.set(id, s.value)
           } else {
-            void index.remove(s.remove)
+            changes.push(index.remove(s.remove))
             for (const id of s.remove) model.delete(id)
           }
         }
+        await Promise.all(changes)
         const hits = await index.search(batch(api, [row(1)]), { score: 'wasserstein2', k: 9 })
         expect(index.ids()).toEqual([...model.keys()])
         const nearest = [...model].sort(([, x], [, y]) => x - y).map(([id]) => id)

@@ -10,6 +10,6 @@ export const pureBackend: Backend = {
   pairwise,
   allPairs,
   convolve,
-  createIndex: (dimension, fingerprint) => new PureIndexStore(dimension, fingerprint),
-  openIndex: (file, signal) => PureIndexStore.open(file, signal),
+  createIndex: (plan) => new PureIndexStore(plan),
+  openIndex: (file, { readonly }, signal) => PureIndexStore.open(file, readonly, signal),
 }

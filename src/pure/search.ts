@@ -1,18 +1,20 @@
-/** The exact top k: every row scored by the canonical routine, one heap per query. */
+/** The exact top k over the rows as they are kept: every row decoded and scored by the canonical routine. */
 
 import type { RankedHits, Rows, SearchPlan } from '../backend.ts'
 import { TimeSlice } from '../time-slice.ts'
-import type { RowBlocks } from './row-blocks.ts'
+import type { State } from './index-state.ts'
+import { RowReader } from './row-reader.ts'
+import type { RowFormat } from './rows.ts'
 import { type Moments, moments, pairScore } from './scores.ts'
 import { TopK } from './top-k.ts'
 
 /**
- * Searches the first `ids.length` rows; `chosen[position]` = 1 marks those that may be hits, absent means all. Rows are
- * visited block by block, so that a block serves all queries while it is in the cache.
+ * Searches a state; `chosen[row]` = 1 marks the rows, counted through all blocks, that may be hits; absent means all.
+ * Rows are visited tile by tile, so that a tile serves all queries while it is in the cache.
  */
 export async function search(
-  rows: RowBlocks,
-  ids: readonly string[],
+  format: RowFormat,
+  state: State,
   queries: Rows,
   plan: SearchPlan,
   chosen: Uint8Array | undefined,
@@ -21,30 +23,28 @@ export async function search(
   const score = pairScore(plan)
   const minScore = plan.minScore ?? -Infinity
   const count = queries.mean.length / queries.dimension
-  const k = Math.min(plan.k, ids.length)
+  const k = Math.min(plan.k, state.size)
   const tops = Array.from({ length: count }, () => new TopK(k))
   const slice = new TimeSlice(signal)
-  for (let start = 0; start < ids.length; start += rows.height) {
-    const block = rows.block(start)
-    const height = Math.min(rows.height, ids.length - start)
+  const reader = new RowReader(format, state)
+  for (const { rows, start, height } of reader.tiles()) {
     for (let query = 0; query < count; query++) {
       const top = tops[query]!
       for (let row = 0; row < height; row++) {
         if (chosen && chosen[start + row] === 0) continue
-        const value = score(queries, query, block, row)
+        const value = score(queries, query, rows, row)
         if (value >= minScore) top.offer(value, start + row)
-        if (slice.spent(2 * rows.dimension)) await slice.next()
+        if (slice.spent(2 * format.dimension)) await slice.next()
       }
-      if (slice.spent(rows.height)) await slice.next()
+      if (slice.spent(height)) await slice.next()
     }
   }
-  return rank(rows, ids, queries, k, tops, slice)
+  return rank(reader, queries, k, tops, slice)
 }
 
 /** The kept rows of each query with their moments. */
 async function rank(
-  rows: RowBlocks,
-  ids: readonly string[],
+  reader: RowReader,
   queries: Rows,
   k: number,
   tops: readonly TopK[],
@@ -65,19 +65,20 @@ async function rank(
   for (const [query, top] of tops.entries()) {
     let cell = query * k
     for (const { score, position } of top.ranked()) {
+      const { id, rows, row } = reader.row(position)
       let index = indices.get(position)
       if (index === undefined) {
-        index = found.push(ids[position]!) - 1
+        index = found.push(id) - 1
         indices.set(position, index)
       }
-      moments(queries, query, rows.block(position), position % rows.height, pair)
+      moments(queries, query, rows, row, pair)
       hits.indices[cell] = index
       hits.scores[cell] = score
       hits.similarities[cell] = pair.similarity
       hits.deviations[cell] = Math.sqrt(pair.variance)
       hits.counts[query]!++
       cell++
-      if (slice.spent(4 * rows.dimension)) await slice.next()
+      if (slice.spent(4 * queries.dimension)) await slice.next()
     }
   }
   return hits
