@@ -5,6 +5,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod distance;
+pub(crate) mod divergence;
 pub(crate) mod dot;
 mod half;
 pub(crate) mod int8;

@@ -5,6 +5,7 @@
 
 mod block;
 mod bounds;
+mod divergence;
 mod fused;
 mod lines;
 mod margin;
@@ -16,6 +17,7 @@ use crate::simd::Level;
 use crate::{Row, Rows, Score};
 pub use block::ScanBlock;
 use bounds::Bounds;
+use divergence::Divergence;
 use margin::Margin;
 
 /// The means of consecutive rows as they are stored, n×D row-major.
@@ -62,6 +64,8 @@ pub struct Scan {
     /// At least ‖√v‖.
     spread: f64,
     bounds: Bounds,
+    /// None for the scores without logarithms or quotients of variances, and where nothing is known.
+    divergence: Option<Divergence>,
     /// Of sums of one product a coordinate.
     margin: Margin,
     /// Of sums of two products a coordinate.
@@ -93,6 +97,7 @@ impl Scan {
             norm: square.sqrt() * (1.0 + 1e-9),
             spread: trace.sqrt() * (1.0 + 1e-9),
             bounds: Bounds::new(score, beta, square, trace),
+            divergence: Divergence::new(score, query, level),
             margin,
             wide,
         }
@@ -129,9 +134,10 @@ impl Scan {
             Score::ProbCosine => self.prob_cosine(rows, bounds),
             Score::Wasserstein2 => self.wasserstein2(rows, bounds),
             Score::Csd => self.csd(rows, bounds),
-            Score::Jeffreys | Score::Kl | Score::Bhattacharyya | Score::ExpectedLikelihood => {
-                bounds.fill(f32::INFINITY);
-            }
+            Score::Jeffreys | Score::Kl | Score::Bhattacharyya | Score::ExpectedLikelihood => match &self.divergence {
+                Some(divergence) => divergence.bounds(rows, bounds),
+                None => bounds.fill(f32::INFINITY),
+            },
         }
     }
 }
