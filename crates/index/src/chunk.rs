@@ -207,6 +207,12 @@ impl Chunk {
         Self { dead: Some(Arc::new(Dead { map, count: self.dead() + gone.len() })), ..self.clone() }
     }
 
+    /// Whether the numbers are the same memory.
+    #[cfg(test)]
+    pub(crate) fn has_columns_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.columns, &other.columns)
+    }
+
     /// Bytes of text of all ids.
     pub(crate) fn text_bytes(&self) -> usize {
         self.labels.ids.text_bytes()

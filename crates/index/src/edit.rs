@@ -70,7 +70,7 @@ impl State {
             chunks.push(joined);
         }
         let table = self.table_for(self, new.len())?;
-        Ok(Self { settings: self.settings.clone(), chunks, table, len: self.len + new.len(), end })
+        Ok(self.next(chunks, self.len + new.len(), end, table))
     }
 
     /// The state without the rows of these ids.
@@ -91,13 +91,17 @@ impl State {
             chunks.retain(|chunk| chunk.live() > 0);
             chunks = self.tidy(&chunks)?;
         }
-        let mut new = Self { chunks, len: self.len - gone.len(), ..self.clone() };
+        let mut new = self.next(chunks, self.len - gone.len(), self.end, self.table.clone());
         new.table = self.table_for(&new, 0)?;
         Ok(new)
     }
 }
 
 impl State {
+    fn next(&self, chunks: Vec<Chunk>, len: usize, end: u32, table: Arc<IdTable>) -> Self {
+        Self { settings: self.settings.clone(), chunk_rows: self.chunk_rows, chunks, table, len, end }
+    }
+
     /// What can be known before anything is stored.
     fn check<S: AsRef<str>>(&self, ids: &[S], rows: Rows<'_>) -> Result<()> {
         self.settings.layout.check_dimension(&rows)?;
@@ -126,14 +130,14 @@ impl State {
 
     /// The chunks, with room for those of `added` rows.
     fn copy_chunks(&self, added: usize) -> Result<Vec<Chunk>> {
-        let mut chunks = reserved(self.chunks.len() + added / self.settings.layout.rows_per_chunk() + 1)?;
+        let mut chunks = reserved(self.chunks.len() + added / self.chunk_rows + 1)?;
         chunks.extend_from_slice(&self.chunks);
         Ok(chunks)
     }
 
     /// `rows` in parts that fit one chunk.
     fn split<'a, S: AsRef<str>>(&self, mut rows: &'a [usize], ids: &[S]) -> impl Iterator<Item = &'a [usize]> {
-        let most = self.settings.layout.rows_per_chunk();
+        let most = self.chunk_rows;
         std::iter::from_fn(move || {
             let mut text_bytes = 0;
             let fits = |row: &&usize| {
@@ -148,7 +152,7 @@ impl State {
 
     /// The chunks at the end that become one: none, or two and more.
     fn tail(&self, chunks: &[Chunk]) -> Range<usize> {
-        let most = self.settings.layout.rows_per_chunk();
+        let most = self.chunk_rows;
         let (mut start, mut rows, mut text_bytes) = (chunks.len(), 0, 0);
         while let Some(chunk) = start.checked_sub(1).map(|previous| &chunks[previous]) {
             let last = start == chunks.len();
@@ -165,7 +169,7 @@ impl State {
 
     /// Chunks without too many dead rows, and without neighbours that are small.
     fn tidy(&self, chunks: &[Chunk]) -> Result<Vec<Chunk>> {
-        let half = self.settings.layout.rows_per_chunk() / 2;
+        let half = self.chunk_rows / 2;
         let mut tidied = reserved(chunks.len())?;
         let mut start = 0;
         while start < chunks.len() {
@@ -216,3 +220,6 @@ fn vanished(row: usize, id: &str) -> Error {
         "row {row} (id \"{id}\") has a mean that int8 storage makes zeros: its numbers are too small"
     ))
 }
+
+#[cfg(test)]
+mod tests;

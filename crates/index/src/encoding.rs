@@ -1,8 +1,8 @@
 //! Lossy numbers of a row.
 //!
 //! float16: x ≈ s·c, c binary16, s = 2^(⌊log₂ max|x|⌋ − 14), at least 2⁻¹²⁶; s·c is exact in float32 and never overflows.
-//! int8: s = max|x|/127, c = round(x/s) of −127..127 (uint8 for variances: max/255, 0..255), s at least 2⁻¹²⁶; what is
-//! stored is float32(s·c). A row of zeros has s = 1. Rounding is to nearest, ties to even, everywhere.
+//! int8: s = max|x|/127, c = round(x/s) of −127..127 (uint8 for variances: max/255, 0..255), s at least 2⁻¹²⁶ and below
+//! float32(MAX/127) (MAX/255); what is stored is float32(s·c). A row of zeros has s = 1. Rounding is to nearest, ties to even, everywhere.
 //! Prefilter: int8 codes of means that are kept exactly, too, with e ≥ ‖x − s·c‖.
 
 use half::f16;
@@ -82,10 +82,104 @@ fn largest(x: &[f32]) -> f32 {
 }
 
 fn scale_of(max: f32, codes: f32) -> f32 {
-    if max == 0.0 { 1.0 } else { (max / codes).max(f32::MIN_POSITIVE) }
+    // The largest times `codes` would be infinite.
+    if max == 0.0 { 1.0 } else { (max / codes).clamp(f32::MIN_POSITIVE, (f32::MAX / codes).next_down()) }
 }
 
 /// `x` rounded to the nearest integer, ties to even; |x| < 2²².
 fn rounded(x: f32) -> i32 {
     (x + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of every magnitude, with zeros and denormals among them.
+    fn rows() -> impl Iterator<Item = Vec<f32>> {
+        (1..=254_u32).map(|exponent| {
+            let number = |i: u32| {
+                let bits = i.wrapping_mul(2_654_435_761).wrapping_add(exponent);
+                let smaller = (exponent - 1).saturating_sub(bits % 17);
+                f32::from_bits((bits & 0x807f_ffff) | smaller << 23)
+            };
+            (0..130).map(|i| if i % 10 == 9 { 0.0 } else { number(i) }).collect()
+        })
+    }
+
+    fn float16(x: &[f32]) -> (f32, Vec<f32>) {
+        let (mut codes, mut decoded) = (vec![0; x.len()], vec![0.0; x.len()]);
+        let scale = encode_float16(x, &mut codes);
+        decode_float16(&codes, scale, &mut decoded);
+        (scale, decoded)
+    }
+
+    fn int8(x: &[f32]) -> (f32, Vec<i8>, Vec<f32>) {
+        let (mut codes, mut decoded) = (vec![0; x.len()], vec![0.0; x.len()]);
+        let scale = encode_int8(x, &mut codes);
+        decode_int8(&codes, scale, &mut decoded);
+        (scale, codes, decoded)
+    }
+
+    fn uint8(v: &[f32]) -> (f32, Vec<f32>) {
+        let (mut codes, mut decoded) = (vec![0; v.len()], vec![0.0; v.len()]);
+        let scale = encode_uint8(v, &mut codes);
+        decode_uint8(&codes, scale, &mut decoded);
+        (scale, decoded)
+    }
+
+    #[test]
+    fn float16_keeps_eleven_bits_of_what_is_not_tiny_beside_the_largest() {
+        for x in rows() {
+            let (scale, decoded) = float16(&x);
+            assert_eq!(scale.to_bits() & 0x007f_ffff, 0, "{scale} is no power of two");
+            for (x, decoded) in x.iter().zip(decoded) {
+                let error = (f64::from(*x) - f64::from(decoded)).abs();
+                // Half a unit in the last place; of binary16's denormals, 2⁻²⁴ apart.
+                let most = f64::max(f64::from(x.abs()) * 2f64.powi(-11), f64::from(scale) * 2f64.powi(-25));
+                assert!(error <= most, "{x} became {decoded}, scale {scale}");
+            }
+        }
+        assert_eq!(float16(&[f32::MAX, 0.0]).0, 2f32.powi(113));
+        assert_eq!(float16(&[f32::from_bits(1)]), (f32::MIN_POSITIVE, vec![f32::from_bits(1)]));
+        assert_eq!(float16(&[0.0, -0.0]), (1.0, vec![0.0, -0.0]));
+    }
+
+    #[test]
+    fn int8_is_off_by_half_a_step_at_most() {
+        for x in rows() {
+            let v: Vec<f32> = x.iter().map(|x| x.abs()).collect();
+            let ((scale, _, decoded), (variance_scale, variances)) = (int8(&x), uint8(&v));
+            let near = |x: f32, decoded: f32, scale: f32| {
+                // Half a step, and the roundings of quotient and product.
+                let most = f64::from(scale) * 0.5 + f64::from(x.abs()) * 2f64.powi(-22);
+                (f64::from(x) - f64::from(decoded)).abs() <= most
+            };
+            assert!(x.iter().zip(&decoded).all(|(x, decoded)| near(*x, *decoded, scale)));
+            assert!(v.iter().zip(&variances).all(|(v, decoded)| near(*v, *decoded, variance_scale)));
+        }
+        assert_eq!(int8(&[127.0, 0.5, 1.5, -2.5, -0.5]).1, [127, 0, 2, -2, 0]);
+        assert_eq!(int8(&[0.0, -0.0]), (1.0, vec![0, 0], vec![0.0, 0.0]));
+        assert_eq!(int8(&[f32::MIN_POSITIVE / 4.0]).0, f32::MIN_POSITIVE);
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_finite() {
+        for bits in f32::MAX.to_bits() - (1 << 20)..=f32::MAX.to_bits() {
+            let x = f32::from_bits(bits);
+            assert!(int8(&[-x]).2[0].is_finite() && uint8(&[x]).1[0].is_finite(), "{x:e}");
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_prefilter_is_no_less_than_the_distance() {
+        for x in rows() {
+            let (scale, codes, _) = int8(&x);
+            let difference = |(x, code): (&f32, &i8)| f64::from(*x) - f64::from(scale) * f64::from(*code);
+            // Backwards: another order of the same sum.
+            let distance = x.iter().zip(&codes).rev().map(difference).map(|x| x * x).sum::<f64>().sqrt();
+            let error = f64::from(error_norm(&x, &codes, scale));
+            assert!(error >= distance && error <= distance * (1.0 + 2f64.powi(-22)) + 2f64.powi(-148));
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) settings: Arc<Settings>,
+    /// Rows of a full chunk: [`Layout::rows_per_chunk`].
+    pub(crate) chunk_rows: usize,
     /// By position; each has a living row.
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) table: Arc<IdTable>,
@@ -36,7 +38,8 @@ impl State {
     /// [`uec_gaussian::ErrorCode::OutOfMemory`].
     pub(crate) fn empty(settings: Settings) -> Result<Self> {
         let table = Arc::new(IdTable::with_capacity(0)?);
-        Ok(Self { settings: Arc::new(settings), chunks: Vec::new(), table, len: 0, end: 0 })
+        let chunk_rows = settings.layout.rows_per_chunk();
+        Ok(Self { settings: Arc::new(settings), chunk_rows, chunks: Vec::new(), table, len: 0, end: 0 })
     }
 
     /// The rows of a file, split into chunks of [`Layout::rows_per_chunk`], whose positions count from 0; `None` if an
@@ -47,7 +50,8 @@ impl State {
     pub(crate) fn from_chunks(settings: Settings, chunks: Vec<Chunk>) -> Result<Option<Self>> {
         let len = chunks.iter().map(Chunk::live).sum();
         let table = Arc::new(IdTable::with_capacity(len)?);
-        let state = Self { settings: Arc::new(settings), chunks, table, len, end: len as u32 };
+        let chunk_rows = settings.layout.rows_per_chunk();
+        let state = Self { settings: Arc::new(settings), chunk_rows, chunks, table, len, end: len as u32 };
         state.table.insert(state.entries(0));
         let unique = state.entries(0).all(|(id, position)| state.position(id) == Some(position));
         Ok(unique.then_some(state))
@@ -73,9 +77,9 @@ impl State {
     /// All ids with their positions from `start` on.
     pub(crate) fn entries(&self, start: u32) -> impl Iterator<Item = (&str, u32)> {
         let first = self.chunks.partition_point(|chunk| chunk.position(chunk.len() - 1) < start);
-        let rows = self.chunks[first..].iter().flat_map(|chunk| {
-            chunk.live_ranges().flatten().map(|row| (chunk.id(row), chunk.position(row)))
-        });
+        let rows = self.chunks[first..]
+            .iter()
+            .flat_map(|chunk| chunk.live_ranges().flatten().map(|row| (chunk.id(row), chunk.position(row))));
         rows.skip_while(move |(_, position)| *position < start)
     }
 
@@ -125,6 +129,11 @@ impl Snapshot {
     /// The ids by position.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.entries(0).map(|(id, _)| id)
+    }
+
+    /// The ids at the positions from `start` on, with those.
+    pub fn entries(&self, start: u32) -> impl Iterator<Item = (&str, u32)> {
+        self.0.entries(start)
     }
 
     /// The row of `id`, decoded.

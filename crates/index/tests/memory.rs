@@ -1,0 +1,100 @@
+//! What an index allocates: at most 5 % more than the numbers and ids that it stores.
+#![allow(clippy::unwrap_used)]
+#![allow(unsafe_code, reason = "an allocator that counts can be written in no other way")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use uec_gaussian::{Gaussians, Rows};
+use uec_index::{GaussianIndex, IndexOptions, Storage};
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: `System` keeps the contract; the counter touches no memory of the caller.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are the ones that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: `memory` came from `System` with this layout.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ROWS: usize = 20_000;
+const D: usize = 384;
+
+fn id(row: usize) -> String {
+    format!("document {row}")
+}
+
+/// Bytes of these rows and ids as the storage defines them.
+fn stored(storage: Storage, prefilter: bool, rows: impl Iterator<Item = usize>) -> usize {
+    let numbers = match storage {
+        Storage::Float32 => 8 * D + if prefilter { D + 8 } else { 0 },
+        Storage::Float16 => 4 * D + 8,
+        Storage::Int8 => 2 * D + 8,
+    };
+    rows.map(|row| numbers + id(row).len()).sum()
+}
+
+#[test]
+fn an_index_holds_five_percent_more_than_it_stores_at_most() {
+    let block = 500;
+    let rows = Gaussians {
+        mean: (0..block * D).map(|i| (i % 1009) as f32 - 500.5).collect(),
+        variance: (0..block * D).map(|i| (i % 997) as f32).collect(),
+        dimension: D,
+    };
+    for (storage, prefilter) in
+        [(Storage::Float32, false), (Storage::Float32, true), (Storage::Float16, false), (Storage::Int8, false)]
+    {
+        let before = ALLOCATED.load(Ordering::Relaxed);
+        let allocated = || ALLOCATED.load(Ordering::Relaxed) - before;
+        let options = IndexOptions { dimension: D, storage, prefilter, fingerprint: None };
+        let index = GaussianIndex::new(options).unwrap();
+        let check = |what: &str, rows: &mut dyn Iterator<Item = usize>| {
+            let (stored, allocated) = (stored(storage, prefilter, rows), allocated());
+            let ratio = allocated as f64 / stored as f64;
+            assert!(ratio <= 1.05, "{what}, {storage:?}: {ratio} of what is stored");
+            let counted = index.bytes() as f64 / allocated as f64;
+            assert!((0.99..1.01).contains(&counted), "{what}, {storage:?}: {counted} of what is allocated");
+        };
+        let mut row = 0;
+        // Of many sizes, one by one among them.
+        while row < ROWS {
+            let count = (1 + row * 31 % block).min(ROWS - row).min(if row % 5000 < 300 { 1 } else { block });
+            let ids: Vec<String> = (row..row + count).map(id).collect();
+            index.add(&ids, Rows::new(&rows.mean[..count * D], &rows.variance[..count * D], D).unwrap()).unwrap();
+            row += count;
+        }
+        check("added", &mut (0..ROWS));
+        // Rows of every chunk, so that each has some dead for a time; most of some.
+        for start in (0..ROWS).step_by(100) {
+            let ids: Vec<String> = (start..start + 100).filter(|row| gone(*row)).map(id).collect();
+            index.remove(&ids).unwrap();
+        }
+        check("removed", &mut (0..ROWS).filter(|row| !gone(*row)));
+        for row in (0..ROWS).step_by(100) {
+            index.add(&[id(row)], Rows::new(&rows.mean[..D], &rows.variance[..D], D).unwrap()).unwrap();
+        }
+        check("changed", &mut (0..ROWS).filter(|row| !gone(*row) || row % 100 == 0));
+        let all: Vec<String> = (0..ROWS).map(id).collect();
+        assert!(index.remove(&all).unwrap() > 10_000);
+        drop(all);
+        assert!(index.is_empty() && allocated() < 100_000, "{} bytes of an empty index", allocated());
+    }
+}
+
+fn gone(row: usize) -> bool {
+    row % 7 == 3 || (8_000..12_000).contains(&row) && row % 10 != 0
+}
