@@ -1,0 +1,69 @@
+import { open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { GaussianBatch, GaussianIndex } from '../../src/pure/index.ts'
+
+const file = join(tmpdir(), `uec-journal-${process.pid}.uec`)
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await rm(file, { force: true })
+  await rm(`${file}.journal`, { force: true })
+})
+
+const row = new GaussianBatch({ mean: Float32Array.of(1), variance: Float32Array.of(0), dimension: 1 })
+
+async function prototype() {
+  const handle = await open(file)
+  await handle.close()
+  return Object.getPrototypeOf(handle) as typeof handle
+}
+
+test.each(['write', 'datasync'] as const)(
+  'a change that does not get to the disk (%s) has not happened, and the next one does',
+  async (call) => {
+    using made = new GaussianIndex({ dimension: 1 })
+    await made.save(file)
+    using index = await GaussianIndex.open(file)
+    await index.add(['a'], row)
+    const before = await readFile(`${file}.journal`)
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+    vi.spyOn(await prototype(), call).mockRejectedValue(full)
+    await expect(index.add(['b'], row)).rejects.toMatchObject({ code: 'ERR_FILE_WRITE', cause: full })
+    await expect(index.remove(['a'])).rejects.toMatchObject({ code: 'ERR_FILE_WRITE' })
+    expect(index.ids()).toEqual(['a'])
+    vi.restoreAllMocks()
+    expect(await index.remove(['unknown'])).toBe(0)
+    await index.add(['c'], row)
+    using reader = await GaussianIndex.open(file, { readonly: true })
+    expect(reader.ids()).toEqual(['a', 'c'])
+    await index.remove(['c'])
+    await index.save(file)
+    expect(before.length).toBeGreaterThan(64)
+  },
+)
+
+test('rows that the caller overwrites during the call do no harm to the file', async () => {
+  using made = new GaussianIndex({ dimension: 1 })
+  await made.save(file)
+  using index = await GaussianIndex.open(file)
+  const n = 200_000
+  const many = new GaussianBatch({
+    mean: new Float32Array(n).fill(1),
+    variance: new Float32Array(n),
+    dimension: 1,
+  })
+  const adding = index.add(
+    Array.from({ length: n }, (_, i) => `${i}`),
+    many,
+  )
+  const settled = adding.then(
+    () => n,
+    () => 0,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  many.mean.fill(Number.NaN)
+  const size = await settled
+  using reader = await GaussianIndex.open(file, { readonly: true })
+  expect(reader.size).toBe(size)
+})
