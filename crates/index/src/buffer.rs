@@ -118,3 +118,30 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
     list.try_reserve_exact(count).map_err(|_| no_memory(count.saturating_mul(size_of::<T>())))?;
     Ok(list)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_bytes_are_zeros_that_start_at_a_cache_line() {
+        for bytes in [0, 1, 63, 64, 65, 1000] {
+            let mut owned = Owned::zeroed(bytes).unwrap();
+            assert_eq!(owned.bytes(), vec![0; bytes]);
+            assert!(owned.bytes().as_ptr().addr().is_multiple_of(64));
+            owned.bytes_mut().fill(1);
+            assert_eq!(Buffer::Owned(owned).bytes(0..bytes).unwrap(), vec![1; bytes]);
+        }
+        assert_eq!(Owned::zeroed(usize::MAX).unwrap_err().code, ErrorCode::OutOfMemory);
+    }
+
+    #[test]
+    fn numbers_are_seen_in_place() {
+        let mut owned = Owned::zeroed(16).unwrap();
+        owned.view_mut::<f32>(1..3).copy_from_slice(&[1.5, -2.5]);
+        let buffer = Buffer::Owned(owned);
+        assert_eq!(buffer.view::<f32>(0..4).unwrap(), [0.0, 1.5, -2.5, 0.0]);
+        assert_eq!(buffer.view::<f32>(2..3).unwrap(), [-2.5]);
+        assert_eq!((buffer.allocated(), buffer.is_mapped()), (64, false));
+    }
+}

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
-use uec_gaussian::{Cancel, Gaussians, Score};
+use uec_gaussian::{Cancel, Gaussians, Rows, Score};
 use uec_index::{GaussianIndex, IndexOptions, SearchOptions, Snapshot, Storage};
 
 // 32 rows fill a chunk.
@@ -93,4 +96,70 @@ impl Drop for Done<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// An id that does something when it is read.
+struct Id<'a>(&'a str, &'a dyn Fn());
+
+impl AsRef<str> for Id<'_> {
+    fn as_ref(&self) -> &str {
+        self.1();
+        self.0
+    }
+}
+
+fn one_row() -> GaussianIndex {
+    let index = GaussianIndex::new(IndexOptions { dimension: D, ..IndexOptions::default() }).unwrap();
+    let rows = pairs(0, 1, 1).1;
+    index.add(&["first"], Rows::new(&rows.mean[..D], &rows.variance[..D], D).unwrap()).unwrap();
+    index
+}
+
+#[test]
+fn reading_does_not_wait_for_a_change_under_way() {
+    let index = one_row();
+    let (begun, wait_for_begun) = channel();
+    let (read, wait_for_read) = channel();
+    thread::scope(|scope| {
+        let index = &index;
+        scope.spawn(move || {
+            wait_for_begun.recv().unwrap();
+            let snapshot = index.snapshot();
+            let hits = snapshot.search(pairs(0, 1, 0).1.rows(), &SearchOptions::default(), &Cancel::default()).unwrap();
+            read.send((hits.k, snapshot.has("second"), change_of(&snapshot, "first"))).unwrap();
+        });
+        let first_time = AtomicBool::new(true);
+        let pause = || {
+            if first_time.swap(false, Ordering::Relaxed) {
+                begun.send(()).unwrap();
+                let seen = wait_for_read.recv_timeout(Duration::from_secs(20)).expect("the reader waits");
+                assert_eq!(seen, (1, false, Some(1.0)));
+            }
+        };
+        index.add(&[Id("second", &pause), Id("first", &|| {})], pairs(0, 1, 2).1.rows()).unwrap();
+    });
+    let now = index.snapshot();
+    assert_eq!((now.len(), change_of(&now, "first"), change_of(&now, "second")), (2, Some(2.0), Some(2.0)));
+}
+
+#[test]
+fn a_change_that_panics_leaves_the_index_as_it_was() {
+    let index = one_row();
+    let mut survived = 0;
+    // At each of the moments at which an id is read, until the add reads no more of them.
+    for moment in 0_usize.. {
+        let left = std::cell::Cell::new(moment);
+        let count_down = || left.set(left.get().checked_sub(1).expect("it is time to panic"));
+        let ids = [Id("first", &count_down), Id("second", &count_down)];
+        let rows = pairs(0, 1, 2).1;
+        if catch_unwind(AssertUnwindSafe(|| index.add(&ids, rows.rows()))).is_ok() {
+            break;
+        }
+        let now = index.snapshot();
+        assert_eq!((now.len(), change_of(&now, "first"), now.has("second")), (1, Some(1.0), false));
+        index.verify(&Cancel::default()).unwrap();
+        survived += 1;
+    }
+    assert!(survived > 3);
+    assert_eq!(index.len(), 2);
 }

@@ -1,20 +1,28 @@
-//! What an index allocates: at most 5 % more than the numbers and ids that it stores.
+//! What an index allocates: at most 5 % more than the numbers and ids that it stores; and what it does without memory.
 #![allow(clippy::unwrap_used)]
 #![allow(unsafe_code, reason = "an allocator that counts can be written in no other way")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use uec_gaussian::{Gaussians, Rows};
+use uec_gaussian::{ErrorCode, Gaussians, Rows};
 use uec_index::{GaussianIndex, IndexOptions, Storage};
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+/// Larger pieces are not to be had.
+static LARGEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// One test at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 struct Counting;
 
 // SAFETY: `System` keeps the contract; the counter touches no memory of the caller.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() > LARGEST.load(Ordering::Relaxed) {
+            return std::ptr::null_mut();
+        }
         ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are the ones that `System` asks for.
         unsafe { System.alloc(layout) }
@@ -49,6 +57,7 @@ fn stored(storage: Storage, prefilter: bool, rows: impl Iterator<Item = usize>) 
 
 #[test]
 fn an_index_holds_five_percent_more_than_it_stores_at_most() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let block = 500;
     let rows = Gaussians {
         mean: (0..block * D).map(|i| (i % 1009) as f32 - 500.5).collect(),
@@ -97,4 +106,25 @@ fn an_index_holds_five_percent_more_than_it_stores_at_most() {
 
 fn gone(row: usize) -> bool {
     row % 7 == 3 || (8_000..12_000).contains(&row) && row % 10 != 0
+}
+
+#[test]
+fn an_add_that_finds_no_memory_changes_nothing() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = GaussianIndex::new(IndexOptions { dimension: D, ..IndexOptions::default() }).unwrap();
+    let rows = Gaussians { mean: vec![1.0; 3000 * D], variance: vec![1.0; 3000 * D], dimension: D };
+    let other = Rows::new(&rows.variance[..1000 * D], &rows.mean[..1000 * D], D).unwrap();
+    index.add(&(0..1000).map(id).collect::<Vec<_>>(), other).unwrap();
+    let before = index.snapshot();
+    let ids: Vec<String> = (0..3000).map(id).collect();
+    // Less than the list of rows, than the check for ids that occur twice, than a chunk.
+    for largest in [10_000, 60_000, 1 << 20] {
+        LARGEST.store(largest, Ordering::Relaxed);
+        let outcome = index.add(&ids, rows.rows());
+        LARGEST.store(usize::MAX, Ordering::Relaxed);
+        assert_eq!(outcome.unwrap_err().code, ErrorCode::OutOfMemory);
+        assert!(index.snapshot().ids().eq(before.ids()));
+    }
+    index.add(&ids, rows.rows()).unwrap();
+    assert_eq!(index.len(), 3000);
 }
