@@ -1,10 +1,11 @@
 //! Writing: into a temporary file of the same folder, synced to the disk, then renamed over the target.
 
 use std::fs::File;
+use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use tempfile::Builder;
+use tempfile::{Builder, NamedTempFile};
 use uec_gaussian::{Error, ErrorCode, Result};
 
 /// Replaces the file at `path` by what `write` writes. Whatever fails, a crash included, the old file stays as it was;
@@ -20,32 +21,68 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
 }
 
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = Builder::new();
-    builder.prefix(".uec-");
-    // Temporary files are private by default; the umask takes away what new files may not have.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder)?;
-    let mut buffer = BufWriter::with_capacity(1 << 16, file.as_file());
+    let file = Temporary::beside(path)?;
+    let mut buffer = BufWriter::with_capacity(1 << 16, file.file());
     write(&mut buffer)?;
     buffer.flush()?;
     drop(buffer);
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    sync_folder(folder);
+    file.file().sync_all()?;
+    file.put_in_place(path)?;
+    // The file is in place by now, and whole.
+    let _ = sync_folder(path);
     Ok(())
 }
 
-/// Makes the new name survive a power failure. The file is in place by now, and a folder that cannot be synced (no
-/// right to read it, a file system without that) is no reason to call the write failed.
-fn sync_folder(folder: &Path) {
-    if cfg!(unix) {
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+/// A new file in the folder of its target; gone when dropped, unless it was put in place.
+#[derive(Debug)]
+pub struct Temporary(NamedTempFile);
+
+impl Temporary {
+    /// Makes one, with the rights that the process gives to any new file.
+    ///
+    /// # Errors
+    /// Any of the system.
+    pub fn beside(target: &Path) -> io::Result<Self> {
+        let mut builder = Builder::new();
+        builder.prefix(".uec-");
+        // Temporary files are private by default; the umask takes away what new files may not have.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.tempfile_in(folder_of(target)).map(Self)
     }
+
+    /// To write into.
+    pub fn file(&self) -> &File {
+        self.0.as_file()
+    }
+
+    /// Renames it over `target`.
+    ///
+    /// # Errors
+    /// Any of the system; `target` stays as it was.
+    pub fn put_in_place(self, target: &Path) -> io::Result<()> {
+        self.0.persist(target)?;
+        Ok(())
+    }
+}
+
+/// Makes the names in the folder of `path` survive a power failure. Where that cannot be asked for (no right to read the
+/// folder, a file system without it), nothing is done.
+///
+/// # Errors
+/// Those of the disk.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), PermissionDenied | InvalidInput | Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use uec_gaussian::{Cancel, Error, ErrorCode, Gaussians, Result, Rows};
+use uec_gaussian::{Error, Result, Rows};
 
-use crate::journal::Journal;
+use crate::file::Journal;
 use crate::state::{Settings, Snapshot, State};
 use crate::storage::{Layout, Storage};
 
@@ -35,7 +35,7 @@ pub struct OpenOptions {
 #[derive(Debug)]
 pub struct GaussianIndex {
     state: RwLock<Arc<State>>,
-    writer: Mutex<Writer>,
+    pub(crate) writer: Mutex<Writer>,
     readonly: bool,
 }
 
@@ -50,7 +50,7 @@ impl GaussianIndex {
     /// An empty index.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] unless `dimension` is of 1..2³², or for a prefilter of lossy rows.
+    /// [`uec_gaussian::ErrorCode::InvalidArgument`] unless `dimension` is of 1..2³², or for a prefilter of lossy rows.
     pub fn new(options: IndexOptions) -> Result<Self> {
         let IndexOptions { dimension, storage, prefilter, fingerprint } = options;
         if dimension == 0 || u32::try_from(dimension).is_err() {
@@ -109,6 +109,16 @@ impl GaussianIndex {
         self.state().allocated()
     }
 
+    /// Whether changes are on the disk when they return: the index was opened from a file for writing.
+    pub fn is_durable(&self) -> bool {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).journal.is_some()
+    }
+
+    /// Gives the file back that was opened for writing. What is added from then on lives in memory alone.
+    pub fn close(&self) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).journal = None;
+    }
+
     /// The index as it is now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.state())
@@ -118,9 +128,11 @@ impl GaussianIndex {
     /// durable when it returns if the index was opened from a file.
     ///
     /// # Errors
-    /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] if the index is read-only, numbers of ids and
+    /// [`uec_gaussian::ErrorCode::DimensionMismatch`]; [`uec_gaussian::ErrorCode::InvalidArgument`] if the index is
+    /// read-only, numbers of ids and
     /// rows differ, an id occurs twice, a row is invalid (not finite, a negative variance, a mean that is stored as
-    /// zeros), or 2³² − 1 ids were added before; [`ErrorCode::OutOfMemory`]; [`ErrorCode::FileWrite`].
+    /// zeros), or 2³² − 1 ids were added before; [`uec_gaussian::ErrorCode::OutOfMemory`];
+    /// [`uec_gaussian::ErrorCode::FileWrite`].
     pub fn add<S: AsRef<str>>(&self, ids: &[S], rows: Rows<'_>) -> Result<()> {
         let mut writer = self.writer()?;
         let old = self.state();
@@ -137,7 +149,8 @@ impl GaussianIndex {
     /// durable when it returns if the index was opened from a file.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] if the index is read-only; [`ErrorCode::OutOfMemory`]; [`ErrorCode::FileWrite`].
+    /// [`uec_gaussian::ErrorCode::InvalidArgument`] if the index is read-only;
+    /// [`uec_gaussian::ErrorCode::OutOfMemory`]; [`uec_gaussian::ErrorCode::FileWrite`].
     pub fn remove<S: AsRef<str>>(&self, ids: &[S]) -> Result<usize> {
         let mut writer = self.writer()?;
         let old = self.state();
@@ -151,31 +164,6 @@ impl GaussianIndex {
         }
         self.publish(new);
         Ok(removed)
-    }
-
-    /// Checks every stored row and id.
-    ///
-    /// # Errors
-    /// [`ErrorCode::Internal`] if the index contradicts itself; [`ErrorCode::FileCorrupt`] if its file is damaged;
-    /// [`ErrorCode::Aborted`].
-    pub fn verify(&self, cancel: &Cancel) -> Result<()> {
-        let internal = |what: String| Error::new(ErrorCode::Internal, format!("the index is damaged: {what}"));
-        let state = self.state();
-        let mut scratch = Gaussians::zeros(0, state.settings.layout.dimension);
-        for chunk in &state.chunks {
-            cancel.check()?;
-            for rows in chunk.live_ranges() {
-                let rows = chunk.rows(rows, &mut scratch)?;
-                rows.validate().map_err(|error| internal(error.message))?;
-                if rows.iter().any(|row| row.has_zero_mean()) {
-                    return Err(internal("a row has a mean of zeros".into()));
-                }
-            }
-        }
-        let rising = state.entries(0).zip(state.entries(0).skip(1)).all(|(left, right)| left.1 < right.1);
-        let found = state.entries(0).all(|(id, position)| state.position(id) == Some(position));
-        let sound = rising && found && state.entries(0).count() == state.len;
-        if sound { Ok(()) } else { Err(internal("ids and rows do not belong together".into())) }
     }
 
     /// Held for the copy of a pointer only. A panic cannot leave it half changed, so that its mark is ignored.

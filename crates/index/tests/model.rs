@@ -154,6 +154,8 @@ proptest! {
                 Step::Reopen => {
                     let path = folder.path().join("index");
                     index.save(&path).unwrap();
+                    // It may hold the lock.
+                    drop(index);
                     index = GaussianIndex::open(&path, OpenOptions::default()).unwrap();
                     prop_assert_eq!(index.fingerprint(), fingerprint.clone());
                     prop_assert_eq!((index.storage(), index.prefilter()), (storage, prefilter));
