@@ -27,7 +27,9 @@ impl<'a, const N: usize> Distances<'a, N> {
 }
 
 // SAFETY: `new` compared the lengths, and [`Rows::len`] counts whole rows.
-unsafe impl<const N: usize> Sums<N> for Distances<'_, N> {
+unsafe impl<const N: usize> Sums<N, 2> for Distances<'_, N> {
+    const LINE: usize = 16;
+
     fn rows(&self) -> usize {
         self.rows.len()
     }
@@ -37,23 +39,22 @@ unsafe impl<const N: usize> Sums<N> for Distances<'_, N> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, P: Part, const R: usize>(
+    unsafe fn block<S: Simd, P: Part, const K: usize>(
         &self,
-        first: usize,
+        rows: [usize; K],
         d: usize,
         part: P,
-        sums: &mut [[S::F32; N]; R],
+        sums: &mut [[S::F32; N]; K],
     ) {
         let dimension = self.rows.dimension;
         // SAFETY: the caller's promise: row and coordinate are within.
         unsafe {
             let a = part.load::<S>(self.mean.as_ptr().add(d));
             let root = part.load::<S>(self.deviation.as_ptr().add(d));
-            let means = self.rows.mean.as_ptr().add(first * dimension + d);
-            let variances = self.rows.variance.as_ptr().add(first * dimension + d);
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let difference = S::sub(a, part.load::<S>(means.add(row * dimension)));
-                let w = part.load::<S>(variances.add(row * dimension));
+            for (row, sums) in rows.into_iter().zip(sums) {
+                let at = row * dimension + d;
+                let (means, variances) = (self.rows.mean.as_ptr().add(at), self.rows.variance.as_ptr().add(at));
+                let (difference, w) = (S::sub(a, part.load::<S>(means)), part.load::<S>(variances));
                 sums[0] = S::fma(difference, difference, sums[0]);
                 sums[1] = S::add(w, sums[1]);
                 if N == 3 {

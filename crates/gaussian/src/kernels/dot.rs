@@ -5,12 +5,17 @@ use crate::simd::Simd;
 
 /// A number of a row as it is stored, read as float32.
 pub(crate) trait Code: Copy {
+    /// How far ahead to ask for a row's numbers, 0 where the CPU does by itself.
+    const AHEAD: usize;
+
     /// # Safety
     /// The CPU has the instructions of `S`; the pointer is good for what `part` reads.
     unsafe fn load<S: Simd, P: Part>(part: P, from: *const Self) -> S::F32;
 }
 
 impl Code for f32 {
+    const AHEAD: usize = 0;
+
     #[inline(always)]
     unsafe fn load<S: Simd, P: Part>(part: P, from: *const Self) -> S::F32 {
         // SAFETY: the caller's promise.
@@ -34,7 +39,9 @@ impl<'a, C: Code> Dots<'a, C> {
 }
 
 // SAFETY: `new` checked that there are whole rows.
-unsafe impl<C: Code> Sums<2> for Dots<'_, C> {
+unsafe impl<C: Code> Sums<2, 4> for Dots<'_, C> {
+    const LINE: usize = 64 / size_of::<C>();
+
     fn rows(&self) -> usize {
         self.rows.len().checked_div(self.query.len()).unwrap_or(0)
     }
@@ -44,19 +51,28 @@ unsafe impl<C: Code> Sums<2> for Dots<'_, C> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, P: Part, const R: usize>(
+    fn ahead<S: Simd>(&self, row: usize, d: usize) {
+        if C::AHEAD > 0 {
+            let at = self.rows.as_ptr().wrapping_add(row * self.query.len() + d + C::AHEAD);
+            // SAFETY: asking is allowed anywhere.
+            unsafe { S::prefetch(at.cast()) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block<S: Simd, P: Part, const K: usize>(
         &self,
-        first: usize,
+        rows: [usize; K],
         d: usize,
         part: P,
-        sums: &mut [[S::F32; 2]; R],
+        sums: &mut [[S::F32; 2]; K],
     ) {
         // SAFETY: the caller's promise: row and coordinate are within.
         unsafe {
             let a = part.load::<S>(self.query.as_ptr().add(d));
-            let rows = self.rows.as_ptr().add(first * self.query.len() + d);
-            for (row, [dot, square]) in sums.iter_mut().enumerate() {
-                let x = C::load::<S, P>(part, rows.add(row * self.query.len()));
+            for (row, [dot, square]) in rows.into_iter().zip(sums) {
+                let at = self.rows.as_ptr().add(row * self.query.len() + d);
+                let x = C::load::<S, P>(part, at);
                 *dot = S::fma(a, x, *dot);
                 *square = S::fma(x, x, *square);
             }

@@ -1,8 +1,17 @@
 //! Integer dot products of one query in int16 codes k and rows of int8 codes c: ⟨k, c⟩ and ‖c‖², exactly.
 
+use std::array::from_fn;
+
 use crate::simd::{CODES_MAX, Kernel, Level, Simd, dispatch};
 
+/// Rows side by side, as far apart as in [`super::stream`].
 const ROWS: usize = 4;
+
+/// Codes in a cache line.
+const LINE: usize = 64;
+
+/// Bytes ahead of each stream to ask for.
+const AHEAD: usize = 512;
 
 /// A query as integers: a = scale × k + residual. Padded with zeros.
 #[derive(Clone, Debug)]
@@ -41,7 +50,7 @@ impl Codes {
         Some(Self { codes, dimension, scale, square, residual })
     }
 
-    /// Hands ⟨k, c⟩ and, if `SQUARES`, ‖c‖² (otherwise 0) of every row c to `out`, in order.
+    /// Hands ⟨k, c⟩ and, if `SQUARES`, ‖c‖² (otherwise 0) of every row c to `out`, in any order.
     ///
     /// # Panics
     /// Unless `rows` has whole rows of the query's dimension.
@@ -68,18 +77,18 @@ impl<F: FnMut(usize, i32, i32), const SQUARES: bool> Kernel for Stream<'_, F, SQ
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let rows = self.rows.len().checked_div(self.dimension).unwrap_or(0);
-        let mut first = 0;
-        while first + ROWS <= rows {
+        let part = rows / ROWS;
+        for first in 0..part {
+            let group: [usize; ROWS] = from_fn(|stream| stream * part + first);
             // SAFETY: the caller's instructions; these rows lie within.
-            let sums = unsafe { self.group::<S, ROWS>(first) };
-            for (row, [dot, square]) in sums.into_iter().enumerate() {
-                (self.out)(first + row, dot, square);
+            let sums = unsafe { self.group_sums::<S, ROWS>(group) };
+            for (row, [dot, square]) in group.into_iter().zip(sums) {
+                (self.out)(row, dot, square);
             }
-            first += ROWS;
         }
-        for row in first..rows {
+        for row in part * ROWS..rows {
             // SAFETY: as above.
-            let [[dot, square]] = unsafe { self.group::<S, 1>(row) };
+            let [[dot, square]] = unsafe { self.group_sums::<S, 1>([row]) };
             (self.out)(row, dot, square);
         }
     }
@@ -89,32 +98,64 @@ impl<F, const SQUARES: bool> Stream<'_, F, SQUARES> {
     /// # Safety
     /// The CPU has the instructions of `S`; the rows lie within.
     #[inline(always)]
-    unsafe fn group<S: Simd, const R: usize>(&self, first: usize) -> [[i32; 2]; R] {
+    unsafe fn group_sums<S: Simd, const K: usize>(&self, rows: [usize; K]) -> [[i32; 2]; K] {
         let (dimension, whole) = (self.dimension, self.dimension - self.dimension % S::CODES);
         // SAFETY: the caller's promise; `d` steps to `whole` ≤ `dimension`, and a whole step more lies in the padding of
         // the query.
         unsafe {
-            let rows = self.rows.as_ptr().add(first * dimension);
-            let mut sums = [[S::zero_i32(); 2]; R];
-            let add = |[dot, square]: &mut [S::I32; 2], k: S::I16, c: S::I16| {
-                *dot = S::dot_i16(*dot, k, c);
-                if SQUARES {
-                    *square = S::dot_i16(*square, c, c);
+            let starts = rows.map(|row| self.rows.as_ptr().add(row * dimension));
+            let mut sums = [[S::zero_i32(); 2]; K];
+            let mut d = 0;
+            while d + LINE <= dimension {
+                for start in starts {
+                    S::prefetch(start.cast::<u8>().wrapping_add(d + AHEAD));
                 }
-            };
-            for d in (0..whole).step_by(S::CODES) {
-                let k = S::load_i16(self.query.as_ptr().add(d));
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    add(sums, k, S::load_i8(rows.add(row * dimension + d)));
+                for d in (d..d + LINE).step_by(S::CODES) {
+                    self.step::<S, K>(starts, d, &mut sums);
                 }
+                d += LINE;
+            }
+            for d in (d..whole).step_by(S::CODES) {
+                self.step::<S, K>(starts, d, &mut sums);
             }
             if whole < dimension {
                 let k = S::load_i16(self.query.as_ptr().add(whole));
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    add(sums, k, S::load_i8_partial(rows.add(row * dimension + whole), dimension - whole));
+                for (sums, start) in sums.iter_mut().zip(starts) {
+                    Self::add::<S>(sums, k, S::load_i8_partial(start.add(whole), dimension - whole));
                 }
             }
-            sums.map(|row| row.map(|sum| S::reduce_add_i32(sum)))
+            // Not `map`: a closure inside a function that is not inlined would lose the instructions.
+            let mut totals = [[0; 2]; K];
+            for (total, [dot, square]) in totals.iter_mut().zip(sums) {
+                *total = [S::reduce_add_i32(dot), if SQUARES { S::reduce_add_i32(square) } else { 0 }];
+            }
+            totals
+        }
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `S`; rows of whole vectors begin at `starts + d`.
+    #[inline(always)]
+    unsafe fn step<S: Simd, const K: usize>(&self, starts: [*const i8; K], d: usize, sums: &mut [[S::I32; 2]; K]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let k = S::load_i16(self.query.as_ptr().add(d));
+            for (sums, start) in sums.iter_mut().zip(starts) {
+                Self::add::<S>(sums, k, S::load_i8(start.add(d)));
+            }
+        }
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn add<S: Simd>([dot, square]: &mut [S::I32; 2], k: S::I16, c: S::I16) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            *dot = S::dot_i16(*dot, k, c);
+            if SQUARES {
+                *square = S::dot_i16(*square, c, c);
+            }
         }
     }
 }

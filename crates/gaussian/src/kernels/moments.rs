@@ -15,8 +15,8 @@ pub(crate) struct Query<'a> {
     pub(crate) variance: &'a [f32],
 }
 
-/// [μ_s, σ_s², ‖b‖²] of each row, and Σ w if `N` is 4. On the longest chains lie ⌈D/lanes⌉ + 5 roundings, for σ_s²
-/// 2⌈D/lanes⌉ + 6 and the one in p.
+/// [μ_s, ⟨p, w⟩, ⟨v, b²⟩, ‖b‖²] of each row, and Σ w if `N` is 5. On the longest chain lie ⌈D/lanes⌉ + 6 roundings,
+/// besides the one in p.
 pub(crate) struct Moments<'a, const N: usize> {
     query: Query<'a>,
     rows: Rows<'a>,
@@ -26,7 +26,7 @@ impl<'a, const N: usize> Moments<'a, N> {
     /// # Panics
     /// Unless query and rows have one dimension.
     pub(crate) fn new(query: Query<'a>, rows: Rows<'a>) -> Self {
-        const { assert!(N == 3 || N == 4) };
+        const { assert!(N == 4 || N == 5) };
         let dimension = rows.dimension;
         assert!([query.mean, query.second, query.variance].iter().all(|x| x.len() == dimension), "one dimension");
         assert!(rows.mean.len() == rows.variance.len(), "as many variances as means");
@@ -35,7 +35,9 @@ impl<'a, const N: usize> Moments<'a, N> {
 }
 
 // SAFETY: `new` compared the lengths, and [`Rows::len`] counts whole rows.
-unsafe impl<const N: usize> Sums<N> for Moments<'_, N> {
+unsafe impl<const N: usize> Sums<N, 2> for Moments<'_, N> {
+    const LINE: usize = 16;
+
     fn rows(&self) -> usize {
         self.rows.len()
     }
@@ -45,12 +47,12 @@ unsafe impl<const N: usize> Sums<N> for Moments<'_, N> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, P: Part, const R: usize>(
+    unsafe fn block<S: Simd, P: Part, const K: usize>(
         &self,
-        first: usize,
+        rows: [usize; K],
         d: usize,
         part: P,
-        sums: &mut [[S::F32; N]; R],
+        sums: &mut [[S::F32; N]; K],
     ) {
         let dimension = self.rows.dimension;
         // SAFETY: the caller's promise: row and coordinate are within.
@@ -58,16 +60,16 @@ unsafe impl<const N: usize> Sums<N> for Moments<'_, N> {
             let a = part.load::<S>(self.query.mean.as_ptr().add(d));
             let p = part.load::<S>(self.query.second.as_ptr().add(d));
             let v = part.load::<S>(self.query.variance.as_ptr().add(d));
-            let means = self.rows.mean.as_ptr().add(first * dimension + d);
-            let variances = self.rows.variance.as_ptr().add(first * dimension + d);
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let b = part.load::<S>(means.add(row * dimension));
-                let w = part.load::<S>(variances.add(row * dimension));
+            for (row, sums) in rows.into_iter().zip(sums) {
+                let at = row * dimension + d;
+                let (means, variances) = (self.rows.mean.as_ptr().add(at), self.rows.variance.as_ptr().add(at));
+                let (b, w) = (part.load::<S>(means), part.load::<S>(variances));
                 sums[0] = S::fma(a, b, sums[0]);
-                sums[1] = S::fma(S::mul(v, b), b, S::fma(p, w, sums[1]));
-                sums[2] = S::fma(b, b, sums[2]);
-                if N == 4 {
-                    sums[3] = S::add(w, sums[3]);
+                sums[1] = S::fma(p, w, sums[1]);
+                sums[2] = S::fma(S::mul(v, b), b, sums[2]);
+                sums[3] = S::fma(b, b, sums[3]);
+                if N == 5 {
+                    sums[4] = S::add(w, sums[4]);
                 }
             }
         }

@@ -1,30 +1,40 @@
-//! One query against consecutive rows: sums over the coordinates, four rows at a time, in one pass over memory.
+//! One query against consecutive rows: sums over the coordinates, in one pass over memory.
+//!
+//! A few rows run side by side, which hides the latency of additions. They are not neighbours but lie a part of all rows
+//! apart, so that each is a stream of its own that runs on into its next row: the CPU fetches long streams ahead, and
+//! several at once faster than one. (Four neighbouring rows: half of the speed; asking for lines ahead by
+//! instructions: no more of it.)
+
+use std::array::from_fn;
 
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
-/// How many rows run side by side: enough independent sums to hide the latency of an addition.
-const ROWS: usize = 4;
-
-/// `N` sums over the coordinates of each row.
+/// `N` sums over the coordinates of each row, `R` rows side by side: as many as the registers hold.
 ///
 /// # Safety
 /// `block` may read what lies below `rows` and `dimension`, and no more: implementors have checked their slices.
-pub(crate) unsafe trait Sums<const N: usize> {
+pub(crate) unsafe trait Sums<const N: usize, const R: usize> {
+    /// Coordinates in a cache line: a multiple of every [`Simd::LANES`].
+    const LINE: usize;
+
     fn rows(&self) -> usize;
 
     fn dimension(&self) -> usize;
 
-    /// Adds the terms of the coordinates from `d` on, as many as `part` has, of the rows `first..first + R`.
-    /// `#[inline(always)]`.
+    /// Asks for what the row at `d` will soon come to, where the CPU does not by itself.
+    #[inline(always)]
+    fn ahead<S: Simd>(&self, _row: usize, _d: usize) {}
+
+    /// Adds the terms of the coordinates from `d` on, as many as `part` has, of `K` rows. `#[inline(always)]`.
     ///
     /// # Safety
     /// The CPU has the instructions of `S`; rows and coordinates lie below `rows` and `dimension`.
-    unsafe fn block<S: Simd, P: Part, const R: usize>(
+    unsafe fn block<S: Simd, P: Part, const K: usize>(
         &self,
-        first: usize,
+        rows: [usize; K],
         d: usize,
         part: P,
-        sums: &mut [[S::F32; N]; R],
+        sums: &mut [[S::F32; N]; K],
     );
 }
 
@@ -67,58 +77,81 @@ impl Part for First {
     }
 }
 
-/// Hands the sums of every row to `out`, in order.
-pub(crate) fn stream<const N: usize>(level: Level, sums: &impl Sums<N>, out: impl FnMut(usize, [f32; N])) {
+/// Hands the sums of every row to `out`, in any order.
+pub(crate) fn stream<const N: usize, const R: usize>(
+    level: Level,
+    sums: &impl Sums<N, R>,
+    out: impl FnMut(usize, [f32; N]),
+) {
     // SAFETY: nothing asked for beyond the instructions.
     unsafe { dispatch(level, Stream { sums, out }) }
 }
 
-struct Stream<'a, T, F, const N: usize> {
+struct Stream<'a, T, F, const N: usize, const R: usize> {
     sums: &'a T,
     out: F,
 }
 
-impl<T: Sums<N>, F: FnMut(usize, [f32; N]), const N: usize> Kernel for Stream<'_, T, F, N> {
+impl<T: Sums<N, R>, F: FnMut(usize, [f32; N]), const N: usize, const R: usize> Kernel for Stream<'_, T, F, N, R> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let rows = self.sums.rows();
-        let mut first = 0;
-        while first + ROWS <= rows {
-            // SAFETY: the caller's instructions; these rows lie below `rows`.
-            let sums = unsafe { group::<S, T, ROWS, N>(self.sums, first) };
-            for (row, sums) in sums.into_iter().enumerate() {
-                (self.out)(first + row, sums);
+        let part = rows / R;
+        for first in 0..part {
+            let group: [usize; R] = from_fn(|stream| stream * part + first);
+            // SAFETY: the caller's instructions; R parts lie below `rows`.
+            let sums = unsafe { group_sums::<S, T, N, R, R>(self.sums, group) };
+            for (row, sums) in group.into_iter().zip(sums) {
+                (self.out)(row, sums);
             }
-            first += ROWS;
         }
-        for row in first..rows {
+        for row in part * R..rows {
             // SAFETY: as above.
-            let [sums] = unsafe { group::<S, T, 1, N>(self.sums, row) };
+            let [sums] = unsafe { group_sums::<S, T, N, R, 1>(self.sums, [row]) };
             (self.out)(row, sums);
         }
     }
 }
 
-/// The sums of `R` rows.
+/// The sums of `K` rows.
 ///
 /// # Safety
 /// The CPU has the instructions of `S`; the rows lie below `sums.rows()`.
 #[inline(always)]
-unsafe fn group<S: Simd, T: Sums<N>, const R: usize, const N: usize>(sums: &T, first: usize) -> [[f32; N]; R] {
+unsafe fn group_sums<S: Simd, T: Sums<N, R>, const N: usize, const R: usize, const K: usize>(
+    sums: &T,
+    rows: [usize; K],
+) -> [[f32; N]; K] {
     let dimension = sums.dimension();
     // SAFETY: the caller's promise; each block ends at or before `dimension`.
     unsafe {
-        let mut total = [[S::zero(); N]; R];
+        let mut total = [[S::zero(); N]; K];
         let mut d = 0;
+        while d + T::LINE <= dimension {
+            for row in rows {
+                sums.ahead::<S>(row, d);
+            }
+            for d in (d..d + T::LINE).step_by(S::LANES) {
+                sums.block::<S, Whole, K>(rows, d, Whole, &mut total);
+            }
+            d += T::LINE;
+        }
         while d + S::LANES <= dimension {
-            sums.block::<S, Whole, R>(first, d, Whole, &mut total);
+            sums.block::<S, Whole, K>(rows, d, Whole, &mut total);
             d += S::LANES;
         }
         if d < dimension {
-            sums.block::<S, First, R>(first, d, First(dimension - d), &mut total);
+            sums.block::<S, First, K>(rows, d, First(dimension - d), &mut total);
         }
-        total.map(|row| row.map(|sum| S::reduce_add(sum)))
+        // Not `map`: a closure inside a function that is not inlined would lose the instructions.
+        let mut sums = [[0.0; N]; K];
+        for row in 0..K {
+            for sum in 0..N {
+                sums[row][sum] = S::reduce_add(total[row][sum]);
+            }
+        }
+        sums
     }
 }

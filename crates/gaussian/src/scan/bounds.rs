@@ -25,11 +25,6 @@ pub(super) struct Means {
     pub(super) square: f64,
 }
 
-impl Means {
-    /// Nothing: as if the row could be anything.
-    pub(super) const UNKNOWN: Self = Self { similarity: f64::INFINITY, square: 0.0 };
-}
-
 /// Lower and upper bound of a positive sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
@@ -91,11 +86,8 @@ impl Bounds {
     /// prob-cosine from bounds of both moments and of Σ (b² + w).
     #[inline(always)]
     pub(super) fn prob_cosine(&self, similarity: f64, variance: Range, second: Range) -> f64 {
-        let (variance, second) = if similarity >= 0.0 {
-            (variance.below, second.below)
-        } else {
-            (variance.above, second.above)
-        };
+        let (variance, second) =
+            if similarity >= 0.0 { (variance.below, second.below) } else { (variance.above, second.above) };
         similarity / (self.second * second + self.discount * variance).sqrt()
     }
 }

@@ -9,7 +9,7 @@
 
 use super::Scan;
 use super::bounds::Range;
-use super::margin::{Margin, round_up};
+use super::margin::{Margin, known};
 use crate::Rows;
 use crate::kernels::distance::Distances;
 use crate::kernels::moments::{Moments, Query};
@@ -17,37 +17,42 @@ use crate::kernels::stream::stream;
 
 impl Scan {
     pub(super) fn uec(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        stream(self.level, &Moments::<3>::new(self.query(), rows), |row, [dot, variance, square]| {
+        stream(self.level, &Moments::<4>::new(self.query(), rows), |row, sums| {
+            let [dot, rows, query, square] = sums.map(f64::from);
             let means = self.means(dot, square, 1.0);
-            bounds[row] = round_up(self.bounds.uec(means.similarity, self.variance_range(variance, square)));
+            let bound = self.bounds.uec(means.similarity, self.variance_range(rows + query, square));
+            bounds[row] = known(bound, dot + rows + query + square);
         });
     }
 
     pub(super) fn prob_cosine(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        stream(self.level, &Moments::<4>::new(self.query(), rows), |row, [dot, variance, square, trace]| {
+        stream(self.level, &Moments::<5>::new(self.query(), rows), |row, sums| {
+            let [dot, rows, query, square, trace] = sums.map(f64::from);
             let means = self.means(dot, square, 1.0);
-            let second = f64::from(square) + f64::from(trace);
+            let second = square + trace;
             let second = Range { below: self.margin.below(second), above: self.margin.above(second) };
-            let variance = self.variance_range(variance, square);
-            bounds[row] = round_up(self.bounds.prob_cosine(means.similarity, variance, second));
+            let bound = self.bounds.prob_cosine(means.similarity, self.variance_range(rows + query, square), second);
+            bounds[row] = known(bound, dot + rows + query + square + trace);
         });
     }
 
     pub(super) fn csd(&self, rows: Rows<'_>, bounds: &mut [f32]) {
         let kernel = Distances::<2>::new(&self.mean, &self.deviation, rows);
-        stream(self.level, &kernel, |row, [distance, trace]| {
-            let square = self.margin.below(f64::from(distance) + f64::from(trace));
-            bounds[row] = round_up(self.bounds.from_square_distance(square));
+        stream(self.level, &kernel, |row, sums| {
+            let [distance, trace] = sums.map(f64::from);
+            let square = self.margin.below(distance + trace);
+            bounds[row] = known(self.bounds.from_square_distance(square), distance + trace);
         });
     }
 
     pub(super) fn wasserstein2(&self, rows: Rows<'_>, bounds: &mut [f32]) {
         let kernel = Distances::<3>::new(&self.mean, &self.deviation, rows);
-        stream(self.level, &kernel, |row, [distance, trace, roots]| {
-            let rounding = (-23.0_f64).exp2() * (self.spread + self.margin.above(f64::from(trace)).sqrt());
-            let roots = (self.margin.below(f64::from(roots)).sqrt() - rounding).max(0.0);
-            let square = self.margin.below(f64::from(distance)) + roots * roots;
-            bounds[row] = round_up(self.bounds.from_square_distance(square));
+        stream(self.level, &kernel, |row, sums| {
+            let [distance, trace, roots] = sums.map(f64::from);
+            let rounding = f64::from(f32::EPSILON) * (self.spread + self.margin.above(trace).sqrt());
+            let root = (self.margin.below(roots).sqrt() - rounding).max(0.0);
+            let square = self.margin.below(distance) + root * root;
+            bounds[row] = known(self.bounds.from_square_distance(square), distance + trace + roots);
         });
     }
 
@@ -57,10 +62,9 @@ impl Scan {
 
     /// Of σ_s², from its computed value and that of ‖b‖².
     #[inline(always)]
-    fn variance_range(&self, variance: f32, square: f32) -> Range {
-        let variance = f64::from(variance);
-        let norm = self.margin.above(f64::from(square)).sqrt();
-        let margin = Margin { tiny: self.margin.tiny * (2.0 + norm), ..self.wide };
+    fn variance_range(&self, variance: f64, square: f64) -> Range {
+        let norm = self.margin.above(square).sqrt();
+        let margin = Margin { tiny: self.margin.tiny * (2.0 + norm), ..self.margin };
         Range {
             below: margin.below(variance),
             above: if self.flushed { f64::INFINITY } else { margin.above(variance) },

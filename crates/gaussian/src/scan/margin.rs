@@ -12,7 +12,7 @@
 //! canonical routine sums (off by at most (D/8 + 8) 2⁻⁵³ of the same Σ|terms|) and in which the bounds are put together
 //! (a few 2⁻⁵³).
 
-/// Bounds of the sums over one dimension.
+/// Bounds of the sums over one dimension. What overflowed stays infinite or not a number: [`known`] takes it out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Margin {
     /// γ: relative.
@@ -22,32 +22,46 @@ pub(super) struct Margin {
 }
 
 impl Margin {
-    /// Of a chain of `per_lane` × ⌈D/lanes⌉ roundings and at most 8 more.
-    pub(super) fn new(dimension: usize, lanes: usize, per_lane: usize) -> Self {
-        let roundings = (per_lane * dimension.div_ceil(lanes) + 12) as f64 / f64::from(1 << 24);
+    /// Of a chain of ⌈D/lanes⌉ roundings and at most 8 more.
+    pub(super) fn new(dimension: usize, lanes: usize) -> Self {
+        let roundings = (dimension.div_ceil(lanes) + 12) as f64 / f64::from(1 << 24);
         let gamma = if roundings < 0.25 { roundings / (1.0 - roundings) } else { f64::INFINITY };
         Self { gamma, tiny: dimension as f64 * (-149.0_f64).exp2() }
     }
 
-    /// The largest positive sum that may have been computed as `sum`; +∞ after an overflow.
+    /// The largest positive sum that may have been computed as `sum`.
     #[inline(always)]
     pub(super) fn above(self, sum: f64) -> f64 {
-        if sum.is_finite() { (sum + self.tiny) * (1.0 + 2.0 * self.gamma) } else { f64::INFINITY }
+        (sum + self.tiny) * (1.0 + 2.0 * self.gamma)
     }
 
-    /// The smallest positive sum that may have been computed as `sum`; 0 after an overflow.
+    /// The smallest positive sum that may have been computed as `sum`.
     #[inline(always)]
     pub(super) fn below(self, sum: f64) -> f64 {
-        if sum.is_finite() { ((sum - self.tiny) * (1.0 - self.gamma)).max(0.0) } else { 0.0 }
+        ((sum - self.tiny) * (1.0 - self.gamma)).max(0.0)
     }
 }
 
-/// The float32 above `x`. +∞ where `x` is not a number: then nothing is known.
+/// The bound, rounded up; +∞ where one of the kernel's sums (`sums` is all of them together) left float32: then nothing
+/// is known.
+#[inline(always)]
+pub(super) fn known(bound: f64, sums: f64) -> f32 {
+    // 0, or not a number.
+    round_up(bound + (sums - sums))
+}
+
+/// A float32 above `x`. +∞ where `x` is not a number: then nothing is known.
 ///
-/// Rounding to nearest moves by half a step at most, the step up covers the float64 roundings behind `x` too.
+/// A step up of 2⁻²³ before rounding to nearest, which moves by 2⁻²⁴ at most: the rest covers the float64 roundings
+/// behind `x`.
 #[inline(always)]
 pub(super) fn round_up(x: f64) -> f32 {
-    if x.is_nan() { f32::INFINITY } else { (x as f32).next_up() }
+    const STEP: f64 = f32::EPSILON as f64;
+    const TINY: f64 = 4.0 * 1e-45_f32 as f64;
+    if x.is_nan() {
+        return f32::INFINITY;
+    }
+    (x + (x.abs() * STEP + TINY)).max(f64::from(-f32::MAX)) as f32
 }
 
 #[cfg(test)]
@@ -58,18 +72,22 @@ mod tests {
     fn rounding_goes_up() {
         for x in [0.0, -0.0, 1.0, -1.0, 1e-60, -1e-60, 0.1, -0.1, 1e38, 1e60, -1e60, 1e-45, f64::INFINITY] {
             assert!(f64::from(round_up(x)) >= x, "{x}");
-            assert!(f64::from(round_up(x)) <= x + x.abs() * 2.5e-7 + 1e-44 || x.abs() > 3e38, "{x}");
+            assert!(f64::from(round_up(x)) <= x + x.abs() * 2.5e-7 + 2e-44 || x.abs() > 3e38, "{x}");
         }
         assert_eq!(round_up(f64::NAN), f32::INFINITY);
+        assert_eq!(round_up(f64::NEG_INFINITY), -f32::MAX);
+        for overflow in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            assert_eq!(known(-1.0, overflow), f32::INFINITY);
+        }
+        assert!(known(-1.0, 1e38) < -0.9999);
     }
 
     #[test]
     fn sums_lie_between_their_bounds() {
-        let margin = Margin::new(384, 8, 1);
+        let margin = Margin::new(384, 8);
         assert!(margin.gamma > 48.0 * 2.0_f64.powi(-24) && margin.gamma < 1e-5);
         assert!(margin.below(1.0) < 1.0 && margin.above(1.0) > 1.0 && margin.above(1.0) - margin.below(1.0) < 3e-5);
-        assert_eq!((margin.below(0.0), margin.below(f64::INFINITY), margin.below(f64::NAN)), (0.0, 0.0, 0.0));
-        assert!(margin.above(f64::NAN).is_infinite());
-        assert!(Margin::new(1 << 40, 4, 2).gamma.is_infinite());
+        assert_eq!(margin.below(0.0), 0.0);
+        assert!(Margin::new(1 << 40, 4).gamma.is_infinite());
     }
 }

@@ -10,7 +10,7 @@
 
 use super::Scan;
 use super::bounds::Means;
-use super::margin::round_up;
+use super::margin::{known, round_up};
 use crate::Score;
 use crate::kernels::dot::Dots;
 use crate::kernels::int8::Codes;
@@ -20,7 +20,8 @@ impl Scan {
     pub(super) fn float32(&self, means: &[f32], bounds: &mut [f32]) {
         assert_eq!(means.len(), bounds.len() * self.mean.len(), "a bound for each row");
         stream(self.level, &Dots::new(&self.mean, means), |row, [dot, square]| {
-            bounds[row] = round_up(self.bounds.from_means(self.means(dot, square, 1.0)));
+            let (dot, square) = (f64::from(dot), f64::from(square));
+            bounds[row] = known(self.bounds.from_means(self.means(dot, square, 1.0)), dot + square);
         });
     }
 
@@ -28,17 +29,15 @@ impl Scan {
         assert_eq!(codes.len(), bounds.len() * self.mean.len(), "a bound for each row");
         assert_eq!(scales.len(), bounds.len(), "a scale for each row");
         stream(self.level, &Dots::new(&self.mean, codes), |row, [dot, square]| {
-            bounds[row] = round_up(self.bounds.from_means(self.means(dot, square, f64::from(scales[row]))));
+            let (dot, square) = (f64::from(dot), f64::from(square));
+            let means = self.means(dot, square, f64::from(scales[row]));
+            bounds[row] = known(self.bounds.from_means(means), dot + square);
         });
     }
 
     /// What sums over codes say of a row that is `scale` times them.
     #[inline(always)]
-    pub(super) fn means(&self, dot: f32, square: f32, scale: f64) -> Means {
-        let (dot, square) = (f64::from(dot), f64::from(square));
-        if !(dot + square).is_finite() {
-            return Means::UNKNOWN;
-        }
+    pub(super) fn means(&self, dot: f64, square: f64, scale: f64) -> Means {
         let margin = self.margin;
         let error = margin.gamma * self.norm * margin.above(square).sqrt() + margin.tiny;
         Means { similarity: scale * (dot + error), square: scale * scale * margin.below(square) }

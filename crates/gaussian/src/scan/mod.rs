@@ -66,10 +66,7 @@ pub struct Scan {
     bounds: Bounds,
     /// None for the scores without logarithms or quotients of variances, and where nothing is known.
     divergence: Option<Divergence>,
-    /// Of sums of one product a coordinate.
     margin: Margin,
-    /// Of sums of two products a coordinate.
-    wide: Margin,
 }
 
 impl Scan {
@@ -79,8 +76,6 @@ impl Scan {
     }
 
     fn with_level(query: Row<'_>, score: Score, beta: f64, level: Level) -> Self {
-        let dimension = query.mean.len();
-        let (margin, wide) = (Margin::new(dimension, level.lanes(), 1), Margin::new(dimension, level.lanes(), 2));
         // A rounded p must not lose more than its last place, or a large variance of a row would show it.
         let subnormal = |p: f64| p < f64::from(f32::MIN_POSITIVE);
         let second = || query.mean.iter().zip(query.variance).map(|(a, v)| f64::from(*a).powi(2) + f64::from(*v));
@@ -98,8 +93,7 @@ impl Scan {
             spread: trace.sqrt() * (1.0 + 1e-9),
             bounds: Bounds::new(score, beta, square, trace),
             divergence: Divergence::new(score, query, level),
-            margin,
-            wide,
+            margin: Margin::new(query.mean.len(), level.lanes()),
         }
     }
 

@@ -40,7 +40,10 @@ fn rows(dimension: usize) -> Gaussians {
     }
     push(first.clone(), vec![1e-3; dimension]);
     push(first.iter().map(|x| -x).collect(), vec![0.0; dimension]);
-    push(first.iter().enumerate().map(|(d, x)| if d % 2 == 0 { 1.0 / x } else { -1.0 / x }).collect(), vec![1.0; dimension]);
+    push(
+        first.iter().enumerate().map(|(d, x)| if d % 2 == 0 { 1.0 / x } else { -1.0 / x }).collect(),
+        vec![1.0; dimension],
+    );
     push(vec![0.0; dimension], vec![0.0; dimension]);
     for size in [1e-45_f32, 1e-38, 1e-30, 1e-20, 1e10, 1e19, 3e38] {
         for sign in [1.0, -1.0] {
@@ -195,7 +198,8 @@ fn bounds_of_ordinary_rows_are_tight() {
         let (codes16, scales16, means16) = float16(rows);
         let (codes8, scales8, means8, errors8) = int8(rows);
         let mut bounds = vec![0.0; rows.len()];
-        for (query, level) in rows.iter().flat_map(|query| Level::available().iter().map(move |level| (query, *level))) {
+        for (query, level) in rows.iter().flat_map(|query| Level::available().iter().map(move |level| (query, *level)))
+        {
             let excess = |score: Score, means: &[f32], bounds: &[f32]| {
                 let rows = Rows::new(means, rows.variance, dimension).unwrap();
                 let scores = rows.iter().map(|row| score_pair(score, 1.0, query, row).score);
