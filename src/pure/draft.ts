@@ -10,6 +10,9 @@ import { utf8Length } from '../id-bytes.ts'
 import type { State } from './index-state.ts'
 import type { Block, Columns, RowFormat } from './rows.ts'
 
+/** Room in the first block of an index. */
+const LEAST_ROWS = 16
+
 export class Draft {
   readonly #format: RowFormat
   readonly #blocks: Block[]
@@ -94,11 +97,14 @@ export class Draft {
     const { height } = this.#format
     const last = this.#blocks.at(-1)
     if (last && last.count < last.columns.capacity) return last
-    const grows = last !== undefined && last.count < height
-    const block = grows ? this.#copy(last, height) : { columns: this.#allocate(height), count: 0 }
-    if (grows) this.#blocks.pop()
-    this.#blocks.push(block)
-    return block
+    if (last && last.count < height) {
+      const grown = this.#copy(last, Math.min(2 * last.count + LEAST_ROWS, height))
+      this.#blocks[this.#blocks.length - 1] = grown
+      return grown
+    }
+    const first = { columns: this.#allocate(last ? height : Math.min(LEAST_ROWS, height)), count: 0 }
+    this.#blocks.push(first)
+    return first
   }
 
   /** A block whose shown rows may be written to. */
