@@ -12,3 +12,6 @@ pub(crate) mod int8;
 pub(crate) mod moments;
 pub(crate) mod packed;
 pub(crate) mod stream;
+
+#[cfg(test)]
+mod tests;

@@ -58,13 +58,13 @@ impl Bounds {
 
     /// From the means alone.
     #[inline(always)]
-    pub(super) fn from_means(&self, row: Means) -> f64 {
+    pub(super) fn over_means(&self, row: Means) -> f64 {
         match self.score {
             Score::Cosine => row.similarity,
             Score::Uec => row.similarity.max(0.0),
             Score::ProbCosine => row.similarity.max(0.0) / (self.second * row.square).sqrt(),
             Score::Wasserstein2 | Score::Csd => {
-                self.from_square_distance((self.square + row.square - 2.0 * row.similarity).max(0.0))
+                self.over_distance((self.square + row.square - 2.0 * row.similarity).max(0.0))
             }
             _ => f64::INFINITY,
         }
@@ -72,7 +72,7 @@ impl Bounds {
 
     /// A distance: from the least squared distance of what was compared.
     #[inline(always)]
-    pub(super) fn from_square_distance(&self, square: f64) -> f64 {
+    pub(super) fn over_distance(&self, square: f64) -> f64 {
         if self.score == Score::Csd { -square - self.trace } else { -square }
     }
 

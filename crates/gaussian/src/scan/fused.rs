@@ -41,7 +41,7 @@ impl Scan {
         stream(self.level, &kernel, |row, sums| {
             let [distance, trace] = sums.map(f64::from);
             let square = self.margin.below(distance + trace);
-            bounds[row] = known(self.bounds.from_square_distance(square), distance + trace);
+            bounds[row] = known(self.bounds.over_distance(square), distance + trace);
         });
     }
 
@@ -52,7 +52,7 @@ impl Scan {
             let rounding = f64::from(f32::EPSILON) * (self.spread + self.margin.above(trace).sqrt());
             let root = (self.margin.below(roots).sqrt() - rounding).max(0.0);
             let square = self.margin.below(distance) + root * root;
-            bounds[row] = known(self.bounds.from_square_distance(square), distance + trace + roots);
+            bounds[row] = known(self.bounds.over_distance(square), distance + trace + roots);
         });
     }
 

@@ -47,7 +47,7 @@ impl Margin {
 #[inline(always)]
 pub(super) fn known(bound: f64, sums: f64) -> f32 {
     // 0, or not a number.
-    round_up(bound + (sums - sums))
+    round_up(bound + sums * 0.0)
 }
 
 /// A float32 above `x`. +∞ where `x` is not a number: then nothing is known.

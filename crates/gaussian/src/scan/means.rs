@@ -21,7 +21,7 @@ impl Scan {
         assert_eq!(means.len(), bounds.len() * self.mean.len(), "a bound for each row");
         stream(self.level, &Dots::new(&self.mean, means), |row, [dot, square]| {
             let (dot, square) = (f64::from(dot), f64::from(square));
-            bounds[row] = known(self.bounds.from_means(self.means(dot, square, 1.0)), dot + square);
+            bounds[row] = known(self.bounds.over_means(self.means(dot, square, 1.0)), dot + square);
         });
     }
 
@@ -31,7 +31,7 @@ impl Scan {
         stream(self.level, &Dots::new(&self.mean, codes), |row, [dot, square]| {
             let (dot, square) = (f64::from(dot), f64::from(square));
             let means = self.means(dot, square, f64::from(scales[row]));
-            bounds[row] = known(self.bounds.from_means(means), dot + square);
+            bounds[row] = known(self.bounds.over_means(means), dot + square);
         });
     }
 
@@ -62,19 +62,19 @@ impl Scan {
         match self.bounds.score {
             Score::Cosine | Score::Uec => query.stream::<false>(self.level, codes, |row, dot, _| {
                 let similarity = similarity(row, f64::from(scales[row]), dot);
-                bounds[row] = round_up(self.bounds.from_means(Means { similarity, square: 0.0 }));
+                bounds[row] = round_up(self.bounds.over_means(Means { similarity, square: 0.0 }));
             }),
             Score::ProbCosine => query.stream::<true>(self.level, codes, |row, dot, square| {
                 let scale = f64::from(scales[row]);
                 let norm = scale * f64::from(square).sqrt() * (1.0 - loss) - error(row);
                 let means = Means { similarity: similarity(row, scale, dot), square: norm.max(0.0).powi(2) };
-                bounds[row] = round_up(self.bounds.from_means(means));
+                bounds[row] = round_up(self.bounds.over_means(means));
             }),
             _ => query.stream::<true>(self.level, codes, |row, dot, square| {
                 let (scale, square) = (f64::from(scales[row]), f64::from(square));
                 let distance = code_distance(query, scale, f64::from(dot), square);
                 let distance = distance - query.residual - loss * scale * square.sqrt() - error(row);
-                bounds[row] = round_up(self.bounds.from_square_distance(distance.max(0.0).powi(2)));
+                bounds[row] = round_up(self.bounds.over_distance(distance.max(0.0).powi(2)));
             }),
         }
     }

@@ -1,0 +1,139 @@
+//! Every sum of every kernel against float64, at every length and instruction set: off by at most γ Σ|terms|,
+//! γ = m 2⁻²⁴/(1 − m 2⁻²⁴) with the m that the kernel states; integers exactly.
+
+use super::distance::Distances;
+use super::dot::Dots;
+use super::int8::Codes;
+use super::moments::{Moments, Query};
+use super::stream::{Sums, stream};
+use crate::Rows;
+use crate::simd::Level;
+
+/// More than one group of rows side by side, and some left over.
+const ROWS: usize = 7;
+
+fn lengths() -> impl Iterator<Item = usize> {
+    (1..=130).chain([384, 768, 1024, 1536, 4096])
+}
+
+/// Both signs and many magnitudes, one element off any alignment.
+fn values(n: usize, seed: f32) -> Vec<f32> {
+    (0..=n).map(|i| (i as f32 * 12.9898 + seed).sin() * 10_f32.powi((i * 7 % 13) as i32 - 6)).collect()
+}
+
+fn positive(n: usize, seed: f32) -> Vec<f32> {
+    values(n, seed).into_iter().map(f32::abs).collect()
+}
+
+/// Compares with sums of terms in float64; `extra` is m − ⌈D/lanes⌉.
+fn check<const N: usize, const R: usize>(
+    level: Level,
+    dimension: usize,
+    extra: usize,
+    kernel: &impl Sums<N, R>,
+    terms: impl Fn(usize, usize) -> [f64; N],
+) {
+    let roundings = (dimension.div_ceil(level.lanes()) + extra) as f64 * (-24.0_f64).exp2();
+    let mut seen = [0; ROWS];
+    stream(level, kernel, |row, sums| {
+        seen[row] += 1;
+        for (index, sum) in sums.into_iter().enumerate() {
+            let (mut exact, mut size) = (0.0, 0.0);
+            for d in 0..dimension {
+                exact += terms(row, d)[index];
+                size += terms(row, d)[index].abs();
+            }
+            let error = (f64::from(sum) - exact).abs();
+            assert!(
+                error <= roundings / (1.0 - roundings) * size,
+                "{level:?} D={dimension} row {row} sum {index}: {sum} for {exact}"
+            );
+        }
+    });
+    assert_eq!(seen, [1; ROWS], "every row once");
+}
+
+#[test]
+fn sums_are_as_near_as_stated() {
+    for (dimension, level) in lengths().flat_map(|d| Level::available().iter().map(move |level| (d, *level))) {
+        let (a, v, p) = (values(dimension, 0.1), positive(dimension, 0.2), positive(dimension, 0.3));
+        let (a, v, p) = (&a[1..], &v[1..], &p[1..]);
+        let (b, w) = (values(ROWS * dimension, 0.4), positive(ROWS * dimension, 0.5));
+        let (b, w) = (&b[1..], &w[1..]);
+        let rows = Rows::new(b, w, dimension).unwrap();
+        let at = |x: &[f32], row: usize, d: usize| f64::from(x[row * dimension + d]);
+        check(level, dimension, 5, &Dots::new(a, b), |row, d| {
+            let (a, b) = (f64::from(a[d]), at(b, row, d));
+            [a * b, b * b]
+        });
+        let query = Query { mean: a, second: p, variance: v };
+        check(level, dimension, 6, &Moments::<5>::new(query, rows), |row, d| {
+            let ([a, p, v], b, w) = ([a[d], p[d], v[d]].map(f64::from), at(b, row, d), at(w, row, d));
+            [b * a, w * p, v * b * b, b * b, w]
+        });
+        // √v and √w count as exact here: that of w is taken from float32 as the kernel does.
+        check(level, dimension, 7, &Distances::<3>::new(a, v, rows), |row, d| {
+            let (difference, w) = (f64::from(a[d]) - at(b, row, d), at(w, row, d));
+            let root = f64::from(v[d]) - f64::from(w as f32).sqrt() as f32 as f64;
+            [difference * difference, w, root * root]
+        });
+    }
+}
+
+#[test]
+fn binary16_rows_are_as_near_as_stated() {
+    for (dimension, level) in lengths().flat_map(|d| Level::available().iter().map(move |level| (d, *level))) {
+        let a = values(dimension, 0.6);
+        // Powers of two of both signs and subnormals: what they stand for needs no decoder here.
+        let code = |i: usize| ((i * 5 % 31) as u16) << 10 | ((i * 3 % 2) as u16) << 15;
+        let value = |i: usize| {
+            let size = match i * 5 % 31 {
+                0 => 0.0,
+                exponent => (exponent as f64 - 15.0).exp2(),
+            };
+            if i * 3 % 2 == 1 { -size } else { size }
+        };
+        let codes: Vec<u16> = (0..=ROWS * dimension).map(code).collect();
+        check(level, dimension, 5, &Dots::new(&a[1..], &codes[1..]), |row, d| {
+            let x = value(1 + row * dimension + d);
+            [f64::from(a[1 + d]) * x, x * x]
+        });
+    }
+}
+
+#[test]
+fn integers_are_exact_and_the_query_is_near_its_codes() {
+    for (dimension, level) in lengths().flat_map(|d| Level::available().iter().map(move |level| (d, *level))) {
+        let query = &values(dimension, 0.7)[1..];
+        let codes = Codes::new(query).unwrap();
+        let rows: Vec<i8> = (0..=ROWS * dimension).map(|i| [127, -128, 3, -77, 0][i % 5]).collect();
+        let mut seen = [0; ROWS];
+        codes.stream::<true>(level, &rows[1..], |row, dot, square| {
+            seen[row] += 1;
+            let row = &rows[1 + row * dimension..1 + (row + 1) * dimension];
+            assert_eq!(i64::from(square), row.iter().map(|c| i64::from(*c).pow(2)).sum::<i64>());
+            let exact: f64 = query.iter().zip(row).map(|(a, c)| f64::from(*a) * f64::from(*c)).sum();
+            let error = codes.residual * f64::from(square).sqrt();
+            assert!((codes.scale * f64::from(dot) - exact).abs() <= error * (1.0 + 1e-9) + 1e-9);
+        });
+        assert_eq!(seen, [1; ROWS], "every row once");
+        let norm = query.iter().map(|a| f64::from(*a).powi(2)).sum::<f64>().sqrt();
+        assert!(codes.residual <= 1e-4 * norm * (dimension as f64).sqrt(), "{} of {norm}", codes.residual);
+    }
+}
+
+#[test]
+fn no_query_overflows_the_integers() {
+    for dimension in [1, 127, 128, 4096, (1 << 17) - 1] {
+        let codes = Codes::new(&vec![f32::MAX; dimension]).unwrap();
+        let rows = vec![i8::MIN; dimension];
+        let exact = -128.0 * f64::from(f32::MAX) * dimension as f64;
+        for level in Level::available() {
+            codes.stream::<true>(*level, &rows, |_, dot, square| {
+                assert!((codes.scale * f64::from(dot) / exact - 1.0).abs() < 1e-2);
+                assert_eq!(square as usize, dimension << 14);
+            });
+        }
+    }
+    assert!(Codes::new(&vec![1.0; 1 << 17]).is_none());
+}
