@@ -26,10 +26,12 @@ impl Columns {
         Ok(Self { layout, owned })
     }
 
-    /// Encodes `row` as row `at`; false if its mean decodes to zeros.
+    /// Encodes `row` as row `at`; false if its mean decodes to zeros or a number of it to infinity.
     fn encode(&mut self, at: usize, row: Row<'_>) -> bool {
         let numbers = at * self.layout.dimension..(at + 1) * self.layout.dimension;
         let [mean_scales, variance_scales, means, variances, codes, scales, errors] = &mut self.owned;
+        // float32 and float16 keep the largest number of a row.
+        let mut sound = true;
         match self.layout.storage {
             Storage::Float32 => {
                 means.view_mut(numbers.clone()).copy_from_slice(row.mean);
@@ -41,19 +43,23 @@ impl Columns {
                     encode_float16(row.variance, variances.view_mut(numbers.clone()));
             }
             Storage::Int8 => {
-                mean_scales.view_mut(at..at + 1)[0] = encode_int8(row.mean, means.view_mut(numbers.clone()));
-                variance_scales.view_mut(at..at + 1)[0] =
-                    encode_uint8(row.variance, variances.view_mut(numbers.clone()));
+                let codes = means.view_mut(numbers.clone());
+                let mean_scale = encode_int8(row.mean, codes);
+                // Scales are positive: a mean is zero where its codes are. The largest number has the largest code.
+                sound = codes.iter().any(|code| *code != 0) && (mean_scale * 127.0).is_finite();
+                mean_scales.view_mut(at..at + 1)[0] = mean_scale;
+                let variance_scale = encode_uint8(row.variance, variances.view_mut(numbers.clone()));
+                sound &= (variance_scale * 255.0).is_finite();
+                variance_scales.view_mut(at..at + 1)[0] = variance_scale;
             }
         }
         if self.layout.prefilter {
-            let codes = codes.view_mut(numbers.clone());
+            let codes = codes.view_mut(numbers);
             let scale = encode_int8(row.mean, codes);
             scales.view_mut(at..at + 1)[0] = scale;
             errors.view_mut(at..at + 1)[0] = error_norm(row.mean, codes, scale);
         }
-        // Scales are positive, and a float16 scale keeps the largest number: only int8 codes can all be 0.
-        self.layout.storage != Storage::Int8 || means.view_mut::<i8>(numbers).iter().any(|code| *code != 0)
+        sound
     }
 
     /// Copies `rows` of `chunk`, as they are stored, to row `at` and on.
@@ -88,7 +94,7 @@ impl Builder {
         Ok(Self { columns, ids, positions: reserved(rows)? })
     }
 
-    /// Encodes a row, for which there is room, at a position after those before; false if its mean decodes to zeros.
+    /// Encodes a row, for which there is room, at a position after those before; false as [`Columns::encode`].
     pub(crate) fn push(&mut self, id: &str, position: u32, row: Row<'_>) -> bool {
         let sound = self.columns.encode(self.positions.len(), row);
         self.ids.push(id);
@@ -121,8 +127,8 @@ impl Builder {
 }
 
 impl Chunk {
-    /// The chunk with other rows at some places. An error names, by its index in `changed`, a row whose mean decodes to
-    /// zeros.
+    /// The chunk with other rows at some places. An error names, by its index in `changed`, a row for which
+    /// [`Columns::encode`] is false.
     ///
     /// # Errors
     /// [`uec_gaussian::ErrorCode::OutOfMemory`]; as [`Chunk::bytes`].

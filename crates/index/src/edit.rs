@@ -49,7 +49,7 @@ impl State {
             let changed = replaced.iter().map(|(_, there, here)| (*there, rows.row(*here)));
             chunks[replaced[0].0] = self.chunks[replaced[0].0]
                 .with_replaced(changed)?
-                .map_err(|index| vanished(replaced[index].2, ids[replaced[index].2].as_ref()))?;
+                .map_err(|index| unstorable(replaced[index].2, ids[replaced[index].2].as_ref()))?;
         }
         let mut position = self.end;
         for part in self.split(&new, ids) {
@@ -57,7 +57,7 @@ impl State {
             let mut builder = Builder::new(self.settings.layout, part.len(), text_bytes)?;
             for row in part {
                 if !builder.push(ids[*row].as_ref(), position, rows.row(*row)) {
-                    return Err(vanished(*row, ids[*row].as_ref()));
+                    return Err(unstorable(*row, ids[*row].as_ref()));
                 }
                 position += 1;
             }
@@ -214,11 +214,10 @@ impl State {
     }
 }
 
-/// A row that is not zero but is stored as zeros.
-fn vanished(row: usize, id: &str) -> Error {
-    Error::invalid(format!(
-        "row {row} (id \"{id}\") has a mean that int8 storage makes zeros: its numbers are too small"
-    ))
+/// A row of numbers that int8 cannot hold.
+fn unstorable(row: usize, id: &str) -> Error {
+    let message = "int8 storage makes its mean zero or one of its numbers infinite: they are too small or too large";
+    Error::invalid(format!("row {row} (id \"{id}\"): {message}"))
 }
 
 #[cfg(test)]

@@ -165,11 +165,14 @@ fn positions_end() {
 fn an_add_that_failed_half_way_leaves_no_trace() {
     let state = added(&empty(Storage::Int8, false), &BTreeMap::from([("known".into(), 7)]));
     let tiny = f32::MIN_POSITIVE / 4.0;
-    let rows = Gaussians { mean: vec![1.0, 2.0, 3.0, tiny, 0.0, 0.0], variance: vec![0.0; 6], dimension: D };
-    for ids in [["known", "new"], ["new", "known"]] {
-        let error = state.with_added(&ids, rows.rows()).unwrap_err();
-        assert_eq!(error.code, ErrorCode::InvalidArgument);
-        assert!(error.message.contains("row 1") && error.message.contains(ids[1]), "{error}");
+    for mean in [[tiny, 0.0, 0.0], [0.0, -f32::MAX, 0.0]] {
+        let mean = [[1.0, 2.0, 3.0], mean].concat();
+        let rows = Gaussians { mean, variance: vec![0.0; 2 * D], dimension: D };
+        for ids in [["known", "new"], ["new", "known"]] {
+            let error = state.with_added(&ids, rows.rows()).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidArgument);
+            assert!(error.message.contains("row 1") && error.message.contains(ids[1]), "{error}");
+        }
     }
     // Ids that were inserted, but whose state was never published, are not there; nor do they hide the next ones.
     let lost = added(&state, &BTreeMap::from([("lost".into(), 1)]));
