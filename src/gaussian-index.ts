@@ -168,7 +168,7 @@ export abstract class AbstractGaussianIndex implements Disposable {
     })
   }
 
-  /** A copy of the row of this id, as it is kept: of lossy storage the decoded numbers. */
+  /** A copy of the row of this id, as it is kept: of lossy storage the decoded numbers. Mapped, as `search`. */
   get(id: string): Gaussian | undefined {
     return this.#open().get(checkId('id', id))
   }
@@ -179,7 +179,9 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   /** All ids, by position. */
   ids(): readonly string[] {
-    return [...this.#open().ids()].flat()
+    const all: string[] = []
+    for (const portion of this.#open().ids()) for (const id of portion) all.push(id)
+    return all
   }
 
   /** The ids for which the predicate holds, for use in searches. Asks in slices that leave the event loop free. */
@@ -212,7 +214,8 @@ export abstract class AbstractGaussianIndex implements Disposable {
 
   /**
    * The exact top k by the chosen score. Ties: lower position first.
-   * Rejects with ERR_INVALID_ARGUMENT, ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH or the signal's reason.
+   * Rejects with ERR_INVALID_ARGUMENT, ERR_DIMENSION_MISMATCH, ERR_POSTERIOR_MISMATCH or the signal's reason; in an
+   * index that is mapped into memory with ERR_FILE_CORRUPT, where it is the first to touch a damaged block.
    */
   async search(queries: GaussianBatch, options: SearchOptions = {}): Promise<Hits> {
     const store = this.#open()

@@ -51,7 +51,8 @@ const float16: Encoding = {
   codes: (count) => new Uint16Array(count),
   encode(numbers, codes, at) {
     const scale = powerScale(largest(numbers))
-    for (let d = 0; d < numbers.length; d++) codes[at + d] = toFloat16(numbers[d]! / scale)
+    const inverse = 1 / scale // exact, as the scale is a power of two
+    for (let d = 0; d < numbers.length; d++) codes[at + d] = toFloat16(numbers[d]! * inverse)
     return scale
   },
   decode(codes, at, scale, into) {
@@ -70,7 +71,7 @@ function integers(codes: (count: number) => Codes, least: number, most: number):
       const scale = linearScale(largest(numbers), most)
       for (let d = 0; d < numbers.length; d++) {
         const code = roundTiesEven(Math.fround(numbers[d]! / scale))
-        codes[at + d] = Math.min(Math.max(code, least), most)
+        codes[at + d] = code > most ? most : code < least ? least : code
       }
       return scale
     },
@@ -90,7 +91,10 @@ export const VARIANCE_ENCODINGS: Record<Storage, Encoding> = { float32, float16,
 
 function largest(numbers: Float32Array): number {
   let most = 0
-  for (let d = 0; d < numbers.length; d++) most = Math.max(most, Math.abs(numbers[d]!))
+  for (let d = 0; d < numbers.length; d++) {
+    const magnitude = Math.abs(numbers[d]!)
+    if (magnitude > most) most = magnitude
+  }
   return most
 }
 

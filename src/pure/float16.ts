@@ -1,7 +1,7 @@
 /** IEEE 754 binary16: 1 sign bit, 5 exponent bits, 10 of the fraction. */
 
-/** Smallest normal number. */
-const NORMAL = 2 ** -14
+/** Smallest normal number, 2⁻¹⁴, in the bits of binary32. */
+const NORMAL = (127 - 14) << 23
 /** One over the spacing of the numbers below that. */
 const DENORMAL_STEPS = 2 ** 24
 /** From the exponent's bias of binary32 to that of binary16, in the bits of binary32. */
@@ -12,11 +12,11 @@ const bits = new Uint32Array(float.buffer)
 
 /** The code nearest to x, ties to even. |x| < 65520, and a float32 where |x| ≥ 2⁻¹⁴. */
 export function toFloat16(x: number): number {
-  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0
-  const magnitude = Math.abs(x)
-  if (magnitude < NORMAL) return sign | roundTiesEven(magnitude * DENORMAL_STEPS)
-  float[0] = magnitude
-  const rebiased = bits[0]! - REBIAS
+  float[0] = x
+  const sign = (bits[0]! >>> 16) & 0x8000
+  const magnitude = bits[0]! & 0x7fffffff
+  if (magnitude < NORMAL) return sign | roundTiesEven(Math.abs(x) * DENORMAL_STEPS)
+  const rebiased = magnitude - REBIAS
   // A carry out of the fraction is the next exponent.
   return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13)
 }

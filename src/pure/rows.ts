@@ -80,12 +80,13 @@ export class RowFormat {
     if (this.mean.lossy) {
       mean.scales[at] = meanScale
       variance.scales[at] = varianceScale
+      const given = rowProblem(row)
+      if (given) return given
     }
-    const given = rowProblem(row)
-    if (given) return given
+    // What is kept is what is checked, even if another thread writes to the input.
     this.decode({ mean, variance }, at, this.#scratch)
     const kept = rowProblem(this.#scratch)
-    return kept && `encoded, ${kept}`
+    return this.mean.lossy && kept ? `encoded, ${kept}` : kept
   }
 
   /** Decodes row `at` into memory of the caller. */

@@ -81,6 +81,7 @@ export async function readBase(handle: FileHandle, signal?: AbortSignal): Promis
     columns.positions.forEach((_, row) => {
       columns.positions[row] = rows + row
     })
+    if (slice.spent(format.height * dimension)) await slice.next()
   }
   for (const [p, part] of PARTS.entries()) {
     let { offset } = sections[FIRST_PART + p]!
