@@ -16,7 +16,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Best first: by falling score, then by rising position. Scores are never NaN; −0 equals +0.
-    fn rank(&self, other: &Self) -> Ordering {
+    pub fn rank(&self, other: &Self) -> Ordering {
         let by_score = other.scored.score.partial_cmp(&self.scored.score).unwrap_or(Ordering::Equal);
         by_score.then(self.position.cmp(&other.position))
     }
@@ -71,6 +71,11 @@ impl TopK {
         }
     }
 
+    /// The score to reach: the k-th best so far, once there are k.
+    pub fn threshold(&self) -> Option<f64> {
+        self.heap.peek().filter(|_| self.heap.len() == self.k).map(|worst| worst.0.scored.score)
+    }
+
     /// The k best of both.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
@@ -112,6 +117,17 @@ mod tests {
             let fill = |part: &[Candidate]| part.iter().fold(TopK::new(k), |mut top, c| { top.push(*c); top });
             prop_assert_eq!(fill(left).merge(fill(right)).into_sorted(), expected);
         }
+    }
+
+    #[test]
+    fn the_threshold_is_the_kth_score() {
+        let mut top = TopK::new(2);
+        let thresholds = [(0, 3.0, None), (1, 1.0, Some(1.0)), (2, 0.0, Some(1.0)), (3, 2.0, Some(2.0))];
+        for (position, score, expected) in thresholds {
+            top.push(candidate(position, score));
+            assert_eq!(top.threshold(), expected);
+        }
+        assert_eq!(TopK::new(0).threshold(), None);
     }
 
     #[test]

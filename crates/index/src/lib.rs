@@ -20,6 +20,6 @@ mod verify;
 
 pub use file::{Disk, DiskFile, Map, Temporary};
 pub use gaussian_index::{GaussianIndex, IndexOptions, OpenOptions};
-pub use search::{Hits, SearchOptions, UNUSED};
+pub use search::{Hits, Plan, SearchOptions, UNUSED};
 pub use state::Snapshot;
 pub use storage::Storage;

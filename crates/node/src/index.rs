@@ -200,6 +200,7 @@ impl NativeIndex {
                     k: search.k as usize,
                     min_score: search.min_score,
                     filter: filter.as_deref(),
+                    ..SearchOptions::default()
                 };
                 let index = shared.index().snapshot();
                 let hits = index.search(queries.rows()?, &options, &job.cancel)?;

@@ -1,0 +1,201 @@
+//! The stages that rows of a tile go through, for a block of queries. Each proves an upper bound of the score, tighter and
+//! dearer than the one before, and drops the rows whose bound is strictly below the score to reach; what is left is scored
+//! by the canonical routine.
+//!
+//! 1. From the means of all rows: for few queries from their int8 copy or their codes, for many from float32.
+//! 2. From the float32 means of the rows left, if an int8 copy was used.
+//! 3. From means and variances of the rows left.
+//! 4. The score itself, by falling bound, so that the score to reach rises fast.
+//!
+//! Where 1 says nothing or leaves most rows, 3 takes the whole tile.
+
+use uec_gaussian::{Candidate, Encoded, Result, Row, Rows, Scan, ScanBlock, score_pair};
+
+use super::scratch::{Rest, Scratch};
+use super::survivors::{Survivor, count, select, tighten};
+use super::threshold::Best;
+use super::tile::{Tile, row};
+use super::{Plan, SearchOptions};
+use crate::encoding::{decode_float16, decode_int8};
+
+/// From so many queries on, products of blocks are faster than one query after the other.
+const BLOCK: usize = 4;
+/// Tiles that go without their means after one whose means left most rows.
+const SKIP: usize = 8;
+/// Rows scored before the others are looked at again, at least.
+const ROUND: usize = 32;
+
+struct Query<'a> {
+    row: Row<'a>,
+    scan: Scan,
+    best: Best,
+}
+
+/// A search for the hits of a block of queries, shared by threads.
+pub(super) struct Cascade<'a> {
+    queries: Vec<Query<'a>>,
+    block: Option<ScanBlock>,
+    options: &'a SearchOptions<'a>,
+    k: usize,
+}
+
+/// What the bounds of a tile came from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// An int8 copy of the means.
+    Copy,
+    Means,
+    Fused,
+}
+
+impl<'a> Cascade<'a> {
+    /// At most [`ScanBlock::MAX`] queries.
+    pub(super) fn new(queries: Rows<'a>, k: usize, options: &'a SearchOptions<'a>) -> Self {
+        let SearchOptions { score, beta, .. } = *options;
+        let min_score = options.min_score.unwrap_or(f64::NEG_INFINITY);
+        let block = (queries.len() >= BLOCK).then(|| ScanBlock::new(queries, score, beta));
+        let query = |row| Query { row, scan: Scan::new(row, score, beta), best: Best::new(k, min_score) };
+        Self { queries: queries.iter().map(query).collect(), block, options, k }
+    }
+
+    /// Best first.
+    pub(super) fn into_hits(self) -> Vec<Vec<Candidate>> {
+        self.queries.into_iter().map(|query| query.best.into_sorted()).collect()
+    }
+
+    /// Offers the rows of a tile to every query.
+    pub(super) fn visit(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<()> {
+        if tile.is_sparse() {
+            for query in &self.queries {
+                let rows = tile.wanted().map(|row| Survivor { row: row as u32, bound: f32::INFINITY });
+                scratch.rest.survivors.clear();
+                scratch.rest.survivors.extend(rows);
+                self.finish(query, tile, Source::Means, &mut scratch.rest)?;
+            }
+            return Ok(());
+        }
+        let height = tile.rows.len();
+        scratch.bounds.resize(self.queries.len() * height, 0.0);
+        let source = self.bound(tile, scratch)?;
+        let mask = tile.mask(&mut scratch.mask);
+        for (query, bounds) in self.queries.iter().zip(scratch.bounds.chunks_exact(height)) {
+            select(bounds, query.best.threshold(), tile.rows.start, mask, &mut scratch.rest.survivors);
+            self.finish(query, tile, source, &mut scratch.rest)?;
+        }
+        Ok(())
+    }
+
+    /// Bounds of all rows: from the means, unless these leave most rows.
+    fn bound(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<Source> {
+        let anything_goes = self.queries.iter().all(|query| query.best.threshold() == f64::NEG_INFINITY);
+        if self.options.plan == Plan::Fused || anything_goes {
+            return self.bound_fused(tile, scratch);
+        }
+        if scratch.skip > 0 {
+            scratch.skip -= 1;
+            return self.bound_fused(tile, scratch);
+        }
+        let Some(source) = self.bound_means(tile, scratch)? else {
+            scratch.skip = usize::MAX;
+            return self.bound_fused(tile, scratch);
+        };
+        let lines = scratch.bounds.chunks_exact(tile.rows.len());
+        let left: usize = self.queries.iter().zip(lines).map(|(query, line)| count(line, query.best.threshold())).sum();
+        if left * 2 > scratch.bounds.len() {
+            scratch.skip = SKIP;
+            return self.bound_fused(tile, scratch);
+        }
+        Ok(source)
+    }
+
+    fn bound_fused(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<Source> {
+        let rows = tile.chunk.rows(tile.rows.clone(), &mut scratch.tile)?;
+        let bounds = &mut scratch.bounds;
+        match &self.block {
+            Some(block) => block.bounds(rows, bounds),
+            None => {
+                for (query, line) in self.queries.iter().zip(bounds.chunks_exact_mut(rows.len())) {
+                    query.scan.bounds(rows, line);
+                }
+            }
+        }
+        Ok(Source::Fused)
+    }
+
+    /// None: the score has no such bound.
+    fn bound_means(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<Option<Source>> {
+        let rows = tile.rows.clone();
+        let bounds = &mut scratch.bounds;
+        if let Some(block) = &self.block {
+            let means = decoded(tile.chunk.means(rows)?, self.queries[0].row.mean.len(), &mut scratch.tile.mean);
+            return Ok(block.bounds_from_means(means, bounds).then_some(Source::Means));
+        }
+        let (means, source) = match tile.chunk.prefilter(rows.clone())? {
+            Some(copy) => (copy, Source::Copy),
+            None => (tile.chunk.means(rows)?, Source::Means),
+        };
+        let mut lines = self.queries.iter().zip(bounds.chunks_exact_mut(tile.rows.len()));
+        Ok(lines.all(|(query, line)| query.scan.bounds_from_means(means, line)).then_some(source))
+    }
+
+    /// The stages after the one that the survivors' bounds come from.
+    fn finish(&self, query: &Query<'_>, tile: &Tile<'_>, source: Source, rest: &mut Rest) -> Result<()> {
+        let Rest { survivors, bounds, rows } = rest;
+        if source == Source::Copy {
+            tighten(survivors, query.best.threshold(), bounds, |range, bounds| {
+                query.scan.bounds_from_means(tile.chunk.means(range)?, bounds);
+                Ok(())
+            })?;
+        }
+        if source != Source::Fused {
+            tighten(survivors, query.best.threshold(), bounds, |range, bounds| {
+                query.scan.bounds(tile.chunk.rows(range, rows)?, bounds);
+                Ok(())
+            })?;
+        }
+        self.score(query, tile, rest)
+    }
+
+    fn score(&self, query: &Query<'_>, tile: &Tile<'_>, rest: &mut Rest) -> Result<()> {
+        let mut survivors = &mut rest.survivors[..];
+        while !survivors.is_empty() {
+            let round = self.k.max(ROUND).min(survivors.len());
+            if round < survivors.len() {
+                survivors.select_nth_unstable_by(round, Survivor::rank);
+            }
+            let (best, others) = survivors.split_at_mut(round);
+            best.sort_unstable_by(Survivor::rank);
+            for survivor in best {
+                if f64::from(survivor.bound) < query.best.threshold() {
+                    // So are all that follow.
+                    return Ok(());
+                }
+                let at = survivor.row as usize;
+                let candidate = row(tile.chunk, at, &mut rest.rows)?;
+                let scored = score_pair(self.options.score, self.options.beta, query.row, candidate);
+                query.best.offer(Candidate { position: tile.chunk.position(at), scored });
+            }
+            survivors = others;
+        }
+        Ok(())
+    }
+}
+
+/// The means in float32, where they are or in `buffer`.
+fn decoded<'a>(means: Encoded<'a>, dimension: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+    match means {
+        Encoded::Float32(means) => means,
+        Encoded::Float16 { codes, scales } => {
+            buffer.resize(codes.len(), 0.0);
+            let rows = buffer.chunks_exact_mut(dimension).zip(codes.chunks_exact(dimension));
+            rows.zip(scales).for_each(|((mean, codes), scale)| decode_float16(codes, *scale, mean));
+            buffer
+        }
+        Encoded::Int8 { codes, scales, .. } => {
+            buffer.resize(codes.len(), 0.0);
+            let rows = buffer.chunks_exact_mut(dimension).zip(codes.chunks_exact(dimension));
+            rows.zip(scales).for_each(|((mean, codes), scale)| decode_int8(codes, *scale, mean));
+            buffer
+        }
+    }
+}

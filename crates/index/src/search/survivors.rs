@@ -1,0 +1,85 @@
+//! The rows of a tile that no bound has ruled out for one query.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use uec_gaussian::Result;
+
+use super::threshold::as_f32;
+
+/// Bounds that are compared at once.
+const GROUP: usize = 16;
+
+/// A row that may be a hit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Survivor {
+    /// In its chunk.
+    pub(super) row: u32,
+    /// Its score is not above.
+    pub(super) bound: f32,
+}
+
+impl Survivor {
+    /// The greatest bound first.
+    pub(super) fn rank(&self, other: &Self) -> Ordering {
+        other.bound.total_cmp(&self.bound)
+    }
+}
+
+/// How many of `bounds` reach the threshold.
+pub(super) fn count(bounds: &[f32], threshold: f64) -> usize {
+    let threshold = as_f32(threshold);
+    bounds.iter().filter(|bound| reaches(**bound, threshold)).count()
+}
+
+/// Writes the rows from `first` on whose bound reaches the threshold and which the mask, if any, lets through.
+pub(super) fn select(
+    bounds: &[f32],
+    threshold: f64,
+    first: usize,
+    mask: Option<&[bool]>,
+    survivors: &mut Vec<Survivor>,
+) {
+    let threshold = as_f32(threshold);
+    survivors.clear();
+    for (group, bounds) in bounds.chunks(GROUP).enumerate() {
+        // Without a branch per row: most groups have no survivor.
+        if !bounds.iter().fold(false, |any, bound| any | reaches(*bound, threshold)) {
+            continue;
+        }
+        for (row, bound) in (group * GROUP..).zip(bounds) {
+            if reaches(*bound, threshold) && mask.is_none_or(|mask| mask[row]) {
+                survivors.push(Survivor { row: (first + row) as u32, bound: *bound });
+            }
+        }
+    }
+}
+
+/// Computes the bounds of the survivors, which are in order, once more, and drops those that do not reach the threshold.
+///
+/// # Errors
+/// What `bound` returns, which writes the bounds of some rows.
+pub(super) fn tighten(
+    survivors: &mut Vec<Survivor>,
+    threshold: f64,
+    bounds: &mut Vec<f32>,
+    mut bound: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
+) -> Result<()> {
+    for run in survivors.chunk_by_mut(|left, right| left.row + 1 == right.row) {
+        let first = run[0].row as usize;
+        bounds.resize(run.len(), 0.0);
+        bound(first..first + run.len(), bounds)?;
+        for (survivor, bound) in run.iter_mut().zip(bounds.iter()) {
+            survivor.bound = *bound;
+        }
+    }
+    let threshold = as_f32(threshold);
+    survivors.retain(|survivor| reaches(survivor.bound, threshold));
+    Ok(())
+}
+
+/// Not surely below; so for a bound that is no number.
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a bound that is no number rules nothing out")]
+fn reaches(bound: f32, threshold: f32) -> bool {
+    !(bound < threshold)
+}
