@@ -1,55 +1,68 @@
-// npm run bench: the native search and scores beside uec/pure, in turn in one run. Needs a build (npm run build).
+// npm run bench: search against the machine's limits, against plain JS and against other libraries. See README.md.
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { Bench } from './bench.mjs'
+import { measuringProgram } from './build.mjs'
+import { GOALS } from './goals.mjs'
+import { progress } from './progress.mjs'
+import { describe, environment } from './report/environment.mjs'
+import { limits, terminal } from './report/table.mjs'
+import { write } from './report/write.mjs'
+import * as curves from './sections/curves.mjs'
+import * as eventLoop from './sections/event-loop.mjs'
+import * as kernels from './sections/kernels.mjs'
+import * as machine from './sections/limits.mjs'
+import * as memory from './sections/memory.mjs'
+import * as opening from './sections/opening.mjs'
+import * as peers from './sections/peers.mjs'
 
-import { Bench } from 'tinybench'
-import * as native from 'uec'
-import * as pure from 'uec/pure'
+const SECTIONS = [machine, kernels, peers, eventLoop, opening, memory, curves]
+const here = fileURLToPath(new URL('.', import.meta.url))
+const known = SECTIONS.flatMap(({ rows }) => rows)
 
-const ROWS = Number(process.env.UEC_BENCH_ROWS ?? 20_000)
-const DIMENSION = 384
-
-/** Random unit means and small variances; mulberry32, so that both sides and every run get the same rows. */
-function gaussians(rows, seed) {
-  let state = seed
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-  const mean = Float32Array.from({ length: rows * DIMENSION }, () => random() - 0.5)
-  for (let i = 0; i < rows; i++) {
-    const row = mean.subarray(i * DIMENSION, (i + 1) * DIMENSION)
-    const norm = Math.hypot(...row)
-    row.forEach((x, d) => {
-      row[d] = x / norm
-    })
-  }
-  const variance = Float32Array.from({ length: rows * DIMENSION }, () => random() / DIMENSION)
-  return new native.GaussianBatch({ mean, variance, dimension: DIMENSION })
+const count = (text) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('an integer of at least 1')
+  return value
+}
+const starts = (text, before) => {
+  if (!known.some((id) => id.startsWith(text))) throw new InvalidArgumentError(`one of ${known.join(', ')}`)
+  return [...before, text]
 }
 
-const corpus = gaussians(ROWS, 1)
-const queries = gaussians(16, 2)
-const ids = Array.from({ length: ROWS }, (_, i) => String(i))
-const indexes = {}
-for (const [name, { GaussianIndex }] of Object.entries({ native, pure })) {
-  indexes[name] = new GaussianIndex({ dimension: DIMENSION })
-  await indexes[name].add(ids, corpus)
+const options = new Command('npm run bench --')
+  .description("Measures search against this machine's limits, plain JavaScript and other libraries.")
+  .option('--short', 'tiny sizes and one round: does everything, says nothing about speed')
+  .addOption(new Option('--rows <n>', 'rows in the index (1 000 000)').argParser(count).env('UEC_BENCH_ROWS'))
+  .option('--rounds <n>', 'rounds of each row (7)', count)
+  .option('--only <row>', 'only rows whose name starts so; may be repeated', starts, [])
+  .option('--list', 'print the names of the rows and end')
+  .option(
+    '--out <folder>',
+    'where to write JSON, report and figures (benchmark/results; not with --short or --only)',
+  )
+  .parse()
+  .opts()
+
+if (options.list) {
+  for (const id of known)
+    console.log(`${id.padEnd(20)} ${GOALS.find((goal) => goal.id === id)?.work ?? ''}`.trim())
+  process.exit()
 }
 
-const WORK = {
-  'search, 1 query': (name) => indexes[name].search(queries.slice(0, 1)),
-  'search, 16 queries': (name) => indexes[name].search(queries),
-  'similarity, 16 × 2 000': (name) => ({ native, pure })[name].similarity(queries, corpus.slice(0, 2000)),
-}
+const { short = false, only } = options
+const bench = new Bench({
+  ...{ short, only, progress, program: measuringProgram() },
+  rows: options.rows ?? (short ? 3000 : 1_000_000),
+  rounds: options.rounds ?? (short ? 1 : 7),
+})
+for (const section of SECTIONS) if (section.rows.some((id) => bench.wants(id))) await section.run(bench)
+progress.end()
 
-const { threads, simd } = native.capabilities()
-console.log(`${ROWS} rows × ${DIMENSION}, ${threads} threads, CPU features: ${simd.join(', ')}`)
-for (const [what, work] of Object.entries(WORK)) {
-  const bench = new Bench({ iterations: 7, time: 300, warmupIterations: 1 })
-  for (const name of ['native', 'pure']) bench.add(name, () => work(name))
-  await bench.run()
-  const median = Object.fromEntries(bench.tasks.map((task) => [task.name, task.result.latency.p50]))
-  const row = `native ${median.native.toFixed(2)} ms, pure ${median.pure.toFixed(2)} ms`
-  console.log(`${what.padEnd(24)} ${row}, pure/native ${(median.pure / median.native).toFixed(1)}`)
-}
+const found = await environment(bench)
+console.log(`${describe(found)}\n${bench.rows} rows, ${bench.rounds} rounds`)
+for (const line of limits(bench)) console.log(line)
+console.log(terminal(bench))
+const out = options.out ?? (short || only.length > 0 ? undefined : join(here, 'results'))
+if (out) await write(bench, found, out)
