@@ -14,7 +14,7 @@ use super::disk::{Disk, DiskFile};
 use super::head::{HEAD, Head};
 use super::journal::{Journal, cut, journal_path, locked, reset};
 use super::os::OsDisk;
-use super::read::{Base, Identity};
+use super::read::Base;
 use super::replay::replay;
 
 /// How often a reader starts again because a writer replaced the base meanwhile.
@@ -49,14 +49,16 @@ fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool) -> Result<GaussianIndex> 
     // No journal is made beside what is no index.
     Base::open(&**disk, path).map_err(|damage| damage.at(path, "index"))?;
     let file = lock(&**disk, path)?;
+    let at_journal = |damage: Damage| damage.at(&journal_path(path), "journal");
+    // The names of base and journal may be a killed process's, which could not sync them: what follows relies on them.
+    disk.sync_folder(path).map_err(|error| at_journal(Damage::Write(error)))?;
     let base = Base::open(&**disk, path).map_err(|damage| damage.at(path, "index"))?;
     let identity = base.identity;
     let state = base.read(path, mmap).map_err(|damage| damage.at(path, "index"))?;
     let index = GaussianIndex::from_state(state, Writer::default(), false);
-    let at_journal = |damage: Damage| damage.at(&journal_path(path), "journal");
     let length = match Head::read(&*file).map_err(at_journal)? {
         None => {
-            create(&**disk, &*file, path, &identity).map_err(at_journal)?;
+            reset(&*file, &identity).map_err(at_journal)?;
             HEAD
         }
         Some(head) if head.identity == identity => {
@@ -82,11 +84,6 @@ fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>> {
     disk.lock(&journal).map_err(|error| Damage::Write(error).at(&journal, "journal"))?.ok_or_else(|| locked(path))
 }
 
-fn create(disk: &dyn Disk, file: &dyn DiskFile, path: &Path, identity: &Identity) -> Result<(), Damage> {
-    reset(file, identity)?;
-    disk.sync_folder(path).map_err(Damage::Write)
-}
-
 fn cut_behind(file: &dyn DiskFile, end: u64) -> Result<(), Damage> {
     if file.length().map_err(Damage::Read)? > end { cut(file, end) } else { Ok(()) }
 }
@@ -98,6 +95,7 @@ fn cut_behind(file: &dyn DiskFile, end: u64) -> Result<(), Damage> {
 pub(super) fn take_journal(disk: &Arc<dyn Disk>, path: &Path) -> Result<Option<Journal>> {
     let at_journal = |damage: Damage| damage.at(&journal_path(path), "journal");
     let file = lock(&**disk, path)?;
+    disk.sync_folder(path).map_err(|error| at_journal(Damage::Write(error)))?;
     let Some(head) = Head::read(&*file).map_err(at_journal)? else {
         return Ok(None);
     };
