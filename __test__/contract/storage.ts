@@ -195,6 +195,20 @@ export function storageContract(api: Api): void {
       expect(looks).toBeGreaterThan(0)
     })
 
+    test('a filter that takes long to look up counts ids of one state', async () => {
+      const rows = manyRows(2000, 4)
+      const names = ids(2000)
+      const filter = [...names.slice(0, 1000), ...ids(400_000, 'unknown'), ...names.slice(1000)]
+      using index = await filled(KEPT[0]!, rows)
+      const query = batch(api, rows.slice(0, 1))
+      for (let i = 0; i < 3; i++) {
+        const searching = index.search(query, { k: 2000, filter })
+        await index.remove([...names.slice(0, 500), ...names.slice(1500)])
+        expect([1000, 2000]).toContain((await searching).counts[0])
+        await index.add(names, batch(api, rows))
+      }
+    })
+
     test('a search that began before a change does not see it', async () => {
       const rows = manyRows(3000, 32)
       using index = await filled(KEPT[0]!, rows)
