@@ -9,7 +9,7 @@ mod scores;
 
 use rayon::prelude::*;
 
-use crate::kernels::packed::{PANEL, Products, Queries, ROWS};
+use crate::kernels::packed::{Columns, PANEL, Products, Queries, ROWS};
 use crate::simd::Level;
 use crate::{Cancel, Error, ErrorCode, Result, Rows, Score, Scores, validate_beta};
 use scores::Formula;
@@ -57,14 +57,21 @@ fn at(
     let (queries, all) = (formula.of(queries), formula.of(candidates));
     tiles(&mut out, columns).into_par_iter().try_for_each(|mut tile| {
         let packed = &packed[tile.query / QUERIES];
+        let (mut means, mut variances) = (Columns::default(), Columns::default());
         Products::with(|products| {
             for start in (tile.candidate..columns.min(tile.candidate + CANDIDATES)).step_by(ROWS) {
                 cancel.check()?;
                 let block = slice(candidates, start, ROWS);
                 products.compute(level, packed, block.mean, Some(block.variance));
-                for (index, line) in tile.lines.iter_mut().enumerate() {
-                    let line = line.part(start - tile.candidate, block.len());
-                    formula.score(level, products, index, (&queries, tile.query + index), (&all, start), line);
+                for (panel, lines) in tile.lines.chunks_mut(PANEL).enumerate() {
+                    means.turn(products.means(panel), block.len());
+                    variances.turn(products.variances(panel), block.len());
+                    for (lane, line) in lines.iter_mut().enumerate() {
+                        let query = tile.query + panel * PANEL + lane;
+                        let line = line.part(start - tile.candidate, block.len());
+                        let sums = [&means.of(lane)[..], variances.of(lane)];
+                        formula.score(level, sums, (&queries, query), (&all, start), line);
+                    }
                 }
             }
             Ok(())

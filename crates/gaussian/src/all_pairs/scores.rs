@@ -3,10 +3,10 @@
 use std::f64::consts::PI;
 
 use super::Line;
-use crate::kernels::packed::{self, PANEL, Products};
+use crate::kernels::packed::Fold;
 use crate::lanes::dot;
 use crate::scores::Pair;
-use crate::simd::{Level, vectorize};
+use crate::simd::Level;
 use crate::{Row, Rows, Score, score_pair};
 
 /// Products of three numbers of this range, and sums of 10⁸ of them, are normal float32 numbers.
@@ -19,7 +19,8 @@ const DISCOUNT: f64 = 1e3;
 pub(super) struct Formula {
     score: Score,
     beta: f64,
-    /// (π/8) β of μ / √(1 + (π/8) β σ²), both divided by lengths for prob-cosine. None: in float64, as the score says.
+    /// (π/8) β of μ / √(1 + (π/8) β σ²), where that is the score, μ and σ² divided by lengths for prob-cosine. None: in
+    /// float64, as the score says.
     discount: Option<f32>,
 }
 
@@ -56,59 +57,41 @@ impl Formula {
         }
     }
 
-    /// Scores query `index` of `products`, which is `query` of its side, with the computed candidates, the first of
-    /// which is `start`.
+    /// Scores `query` with the candidates from `start` on, whose μ_s and σ_s² with it are `means` and `variances`.
     pub(super) fn score(
         self,
         level: Level,
-        products: &Products,
-        index: usize,
+        [means, variances]: [&[f32]; 2],
         (queries, query): (&Side<'_>, usize),
         (candidates, start): (&Side<'_>, usize),
         line: Line<'_>,
     ) {
         let Line { scores, similarities, deviations } = line;
         let range = start..start + scores.len();
+        let (means, variances) = (&means[..scores.len()], &variances[..scores.len()]);
         let pairs = || range.clone().map(|candidate| (queries.rows.row(query), candidates.rows.row(candidate)));
         let safe = || candidates.safe[range.clone()].iter().map(|safe| *safe && queries.safe[query]);
-        vectorize(level, || {
-            let (panel, lane) = (index / PANEL, index % PANEL);
-            column(products.means(panel), lane, similarities);
-            column(products.variances(panel), lane, deviations);
-            if let Some(discount) = self.discount {
-                let (root, square) = (queries.roots[query], queries.squares[query]);
-                let roots = candidates.roots[range.clone()].iter().zip(&candidates.squares[range.clone()]);
-                let sums = similarities.iter().zip(&*deviations);
-                for ((score, (mean, variance)), (of_mean, of_variance)) in scores.iter_mut().zip(sums).zip(roots) {
-                    *score = mean * root * of_mean / (1.0 + discount * (variance * square * of_variance)).sqrt();
-                }
-            }
-        });
+        similarities.copy_from_slice(means);
+        let discount = self.discount.unwrap_or(0.0);
+        let of_query = [queries.roots[query], queries.squares[query]];
+        let of_rows = [&candidates.roots[range.clone()], &candidates.squares[range.clone()]];
+        Fold { discount, means, variances, scores, deviations, query: of_query, rows: of_rows }.write(level);
         if self.discount.is_none() {
-            let sums = similarities.iter().zip(&*deviations);
-            for (((score, (mean, variance)), (query, candidate)), safe) in
-                scores.iter_mut().zip(sums).zip(pairs()).zip(safe())
+            let sums = means.iter().zip(variances);
+            for (cell, ((sums, (query, candidate)), _)) in
+                sums.zip(pairs()).zip(safe()).enumerate().filter(|(_, (_, safe))| *safe)
             {
-                if safe {
-                    let (similarity, variance) = (f64::from(*mean), f64::from(*variance));
-                    *score = self.score.of(&Pair { query, candidate, beta: self.beta, similarity, variance }) as f32;
-                }
+                let (similarity, variance) = (f64::from(*sums.0), f64::from(*sums.1));
+                let pair = Pair { query, candidate, beta: self.beta, similarity, variance };
+                scores[cell] = self.score.of(&pair) as f32;
             }
         }
-        vectorize(level, || deviations.iter_mut().for_each(|deviation| *deviation = deviation.sqrt()));
         for (cell, ((query, candidate), _)) in pairs().zip(safe()).enumerate().filter(|(_, (_, safe))| !safe) {
             let scored = score_pair(self.score, self.beta, query, candidate);
             scores[cell] = scored.score as f32;
             similarities[cell] = scored.similarity as f32;
             deviations[cell] = scored.deviation as f32;
         }
-    }
-}
-
-#[inline(always)]
-fn column(lines: &[packed::Line], lane: usize, to: &mut [f32]) {
-    for (x, line) in to.iter_mut().zip(lines) {
-        *x = line.0[lane];
     }
 }
 

@@ -1,9 +1,9 @@
 //! Several queries against consecutive rows: bounds like those of [`Scan`], with the products of all pairs in blocks.
 
 use super::Scan;
-use super::lines::{Form, Lines};
-use crate::kernels::packed::{PANEL, Products, Queries, ROWS};
-use crate::simd::{Level, vectorize};
+use super::lines::Lines;
+use crate::kernels::packed::{Form, Products, Queries, ROWS};
+use crate::simd::Level;
 use crate::{Rows, Score};
 
 /// Several prepared queries, packed.
@@ -79,9 +79,7 @@ impl ScanBlock {
                 let range = start * dimension..count.min(start + ROWS) * dimension;
                 let variances = variances.map(|variances| &variances[range.clone()]);
                 products.compute(self.level, &self.queries, &means[range], variances);
-                for (panel, bounds) in bounds.chunks_mut(PANEL * count).enumerate() {
-                    vectorize(self.level, || self.lines.write(form, products, panel, start, count, bounds));
-                }
+                self.lines.write(self.level, form, products, start, count, bounds);
             }
         });
     }

@@ -55,23 +55,5 @@ pub(crate) unsafe fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
 }
 
-/// Runs ordinary code, compiled for the instructions of `level` as far as it is inlined: the same operations in the
-/// same order, hence the same bits (Rust never contracts to a fused multiply-add), on wider registers.
-pub(crate) fn vectorize<R>(level: Level, code: impl FnOnce() -> R) -> R {
-    struct Plain<F>(F);
-
-    impl<R, F: FnOnce() -> R> Kernel for Plain<F> {
-        type Output = R;
-
-        #[inline(always)]
-        unsafe fn run<S: Simd>(self) -> R {
-            (self.0)()
-        }
-    }
-
-    // SAFETY: ordinary code asks for nothing.
-    unsafe { dispatch(level, Plain(code)) }
-}
-
 #[cfg(test)]
 mod tests;

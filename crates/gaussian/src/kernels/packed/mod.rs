@@ -10,16 +10,22 @@
 //! between instruction sets (some have no fused multiply-add) within [`mean_roundings`] and [`variance_roundings`].
 
 mod ahead;
+mod bounds;
+mod columns;
 mod products;
 mod queries;
 mod rows;
+mod scores;
 mod tile;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounds::{Bounds, Errors, Form, Of, Panel, TINY};
+pub(crate) use columns::Columns;
 pub(crate) use products::{Products, ROWS};
 pub(crate) use queries::Queries;
+pub(crate) use scores::Fold;
 
 /// Queries beside each other.
 pub(crate) const PANEL: usize = 16;

@@ -58,6 +58,7 @@ impl Products {
         self.norms.clear();
         self.norms.resize(count, 0.0);
         self.traces.clear();
+        self.variances.sums.clear();
         if w.is_some() {
             self.variances.start(queries.panels(), RUN / HALF, long);
             self.traces.resize(count, 0.0);
@@ -76,14 +77,15 @@ impl Products {
         }
     }
 
-    /// ⟨a, b⟩ of the computed rows with the queries of a panel.
-    pub(crate) fn means(&self, panel: usize) -> &[Line] {
-        &self.means.sums[panel * ROWS..][..self.norms.len()]
+    /// ⟨a, b⟩ of the computed rows with the queries of a panel; anything beyond these rows.
+    pub(crate) fn means(&self, panel: usize) -> &[Line; ROWS] {
+        &self.means.sums.as_chunks().0[panel]
     }
 
-    /// Σ (a² + v) w + v b², likewise; empty where only the means were asked for.
-    pub(crate) fn variances(&self, panel: usize) -> &[Line] {
-        if self.traces.is_empty() { &[] } else { &self.variances.sums[panel * ROWS..][..self.traces.len()] }
+    /// Σ (a² + v) w + v b², likewise; zeros where only the means were asked for.
+    pub(crate) fn variances(&self, panel: usize) -> &[Line; ROWS] {
+        const ZEROS: &[Line; ROWS] = &[Line([0.0; PANEL]); ROWS];
+        self.variances.sums.as_chunks().0.get(panel).unwrap_or(ZEROS)
     }
 
     /// Σ b² of each computed row, in float32.

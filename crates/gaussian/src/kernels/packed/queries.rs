@@ -1,7 +1,7 @@
 //! Queries, packed.
 
 use super::{DEPTH, HALF, Line, PANEL};
-use crate::{Row, Rows};
+use crate::Rows;
 
 /// Queries packed for products: per block of coordinates, per panel of [`PANEL`] queries, per coordinate a [`Line`].
 /// The lines of the last panel are filled up with zeros.
@@ -16,29 +16,41 @@ pub(crate) struct Queries {
 
 impl Queries {
     pub(crate) fn new(rows: Rows<'_>, with_variances: bool) -> Self {
-        let panels: Vec<Vec<Row<'_>>> = rows
-            .mean
-            .chunks(PANEL * rows.dimension)
-            .zip(rows.variance.chunks(PANEL * rows.dimension))
-            .map(|(mean, variance)| Rows { mean, variance, dimension: rows.dimension }.iter().collect())
-            .collect();
-        let size = panels.len() * rows.dimension;
-        let mut means = Vec::with_capacity(size);
-        let mut variances = Vec::with_capacity(if with_variances { 2 * size } else { 0 });
-        for start in (0..rows.dimension).step_by(DEPTH) {
-            let range = start..rows.dimension.min(start + DEPTH);
-            for panel in &panels {
-                means.extend(range.clone().map(|d| line(panel, |row| row.mean[d])));
+        let Rows { mean, variance, dimension } = rows;
+        let size = rows.len().div_ceil(PANEL) * dimension;
+        let mut means = vec![Line::default(); size];
+        let mut variances = vec![Line::default(); if with_variances { 2 * size } else { 0 }];
+        let panels = || mean.chunks(PANEL * dimension).zip(variance.chunks(PANEL * dimension));
+        let mut left = &mut means[..];
+        for start in (0..dimension).step_by(DEPTH) {
+            let range = start..dimension.min(start + DEPTH);
+            for (mean, _) in panels() {
+                let lines;
+                (lines, left) = left.split_at_mut(range.len());
+                for (lane, mean) in mean.chunks_exact(dimension).enumerate() {
+                    for (line, a) in lines.iter_mut().zip(&mean[range.clone()]) {
+                        line.0[lane] = *a;
+                    }
+                }
             }
         }
-        for start in (0..rows.dimension).step_by(HALF).filter(|_| with_variances) {
-            let range = start..rows.dimension.min(start + HALF);
-            for panel in &panels {
-                variances.extend(range.clone().map(|d| line(panel, |row| row.mean[d] * row.mean[d] + row.variance[d])));
-                variances.extend(range.clone().map(|d| line(panel, |row| row.variance[d])));
+        let mut left = &mut variances[..];
+        for start in (0..dimension).step_by(HALF).filter(|_| with_variances) {
+            let range = start..dimension.min(start + HALF);
+            for (mean, variance) in panels() {
+                let (first, second);
+                (first, left) = left.split_at_mut(range.len());
+                (second, left) = left.split_at_mut(range.len());
+                let rows = mean.chunks_exact(dimension).zip(variance.chunks_exact(dimension));
+                for (lane, (mean, variance)) in rows.enumerate() {
+                    let values = mean[range.clone()].iter().zip(&variance[range.clone()]);
+                    for ((first, second), (a, v)) in first.iter_mut().zip(&mut *second).zip(values) {
+                        (first.0[lane], second.0[lane]) = (a * a + v, *v);
+                    }
+                }
             }
         }
-        Self { len: rows.len(), dimension: rows.dimension, means, variances }
+        Self { len: rows.len(), dimension, means, variances }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,13 +72,4 @@ impl Queries {
     pub(super) fn variances(&self) -> &[Line] {
         &self.variances
     }
-}
-
-#[inline(always)]
-fn line(panel: &[Row<'_>], of: impl Fn(&Row<'_>) -> f32) -> Line {
-    let mut line = Line::default();
-    for (x, row) in line.0.iter_mut().zip(panel) {
-        *x = of(row);
-    }
-    line
 }

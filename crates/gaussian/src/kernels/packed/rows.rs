@@ -57,7 +57,7 @@ pub(super) unsafe fn variances<S: Simd>(b: *const f32, w: *const f32, len: usize
 /// # Safety
 /// `from` has `n` numbers.
 #[inline(always)]
-unsafe fn load<S: Simd>(from: *const f32, n: usize) -> S::F32 {
+pub(super) unsafe fn load<S: Simd>(from: *const f32, n: usize) -> S::F32 {
     // SAFETY: the caller's promise.
     unsafe { if n >= S::LANES { S::load(from) } else { S::load_partial(from, n) } }
 }
