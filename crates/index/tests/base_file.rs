@@ -1,11 +1,16 @@
 //! The base file: what is saved is what is opened, and no damaged file is opened.
 #![allow(clippy::unwrap_used)]
 
+mod lossy_disk;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lossy_disk::LossyDisk;
 
 use uec_gaussian::{Cancel, Error, ErrorCode, Gaussians, Result};
-use uec_index::{GaussianIndex, IndexOptions, OpenOptions, Storage};
+use uec_index::{Disk, GaussianIndex, IndexOptions, OpenOptions, Storage};
 
 const HEADER: usize = 256;
 const MODES: [OpenOptions; 2] =
@@ -68,9 +73,12 @@ fn content(index: &GaussianIndex) -> Result<Content> {
     index.ids().map(row).collect()
 }
 
-/// Opens a file, reads every row and verifies it.
-fn read_all(path: &Path, options: OpenOptions) -> Result<Content> {
-    let index = GaussianIndex::open(path, options)?;
+/// Opens a file of these bytes, reads every row and verifies it.
+fn read_all(bytes: &[u8], options: OpenOptions) -> Result<Content> {
+    let disk = LossyDisk::default();
+    disk.put(Path::new("index.uec"), bytes);
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let index = GaussianIndex::open_on(&disk, Path::new("index.uec"), options)?;
     let content = content(&index)?;
     index.verify(&Cancel::default())?;
     Ok(content)
@@ -136,7 +144,8 @@ fn the_layout_is_that_of_the_page() {
     assert_eq!(bytes[256..260], crc(&bytes[320..]));
     let sections: Vec<(u64, u64)> =
         (0..10).map(|i| (u64_at(&bytes, 48 + 16 * i), u64_at(&bytes, 56 + 16 * i))).collect();
-    let expected = [(320, 14), (384, 12), (448, 13), (0, 0), (0, 0), (512, 24), (576, 24), (640, 6), (704, 12), (768, 12)];
+    let expected =
+        [(320, 14), (384, 12), (448, 13), (0, 0), (0, 0), (512, 24), (576, 24), (640, 6), (704, 12), (768, 12)];
     assert_eq!(sections, expected);
     assert_eq!(&bytes[448..461], "aStraße 😀".as_bytes());
     let (_, none) = saved(&empty(7, Storage::Int8, false, None), folder.path());
@@ -147,14 +156,12 @@ fn the_layout_is_that_of_the_page() {
 fn every_truncation_and_every_spare_byte_is_corrupt() {
     let folder = tempfile::tempdir().unwrap();
     for index in samples() {
-        let (path, bytes) = saved(&index, folder.path());
+        let (_, bytes) = saved(&index, folder.path());
         for options in MODES {
             for length in 0..bytes.len() {
-                fs::write(&path, &bytes[..length]).unwrap();
-                assert_eq!(GaussianIndex::open(&path, options).unwrap_err().code, ErrorCode::FileCorrupt, "{length}");
+                assert_eq!(read_all(&bytes[..length], options).unwrap_err().code, ErrorCode::FileCorrupt, "{length}");
             }
-            fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
-            assert_eq!(GaussianIndex::open(&path, options).unwrap_err().code, ErrorCode::FileCorrupt);
+            assert_eq!(read_all(&[&bytes[..], &[0]].concat(), options).unwrap_err().code, ErrorCode::FileCorrupt);
         }
     }
 }
@@ -163,15 +170,14 @@ fn every_truncation_and_every_spare_byte_is_corrupt() {
 fn every_flipped_bit_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     for index in samples() {
-        let (path, bytes) = saved(&index, folder.path());
+        let (_, bytes) = saved(&index, folder.path());
         for options in MODES {
             for bit in 0..8 * bytes.len() {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
-                fs::write(&path, &damaged).unwrap();
                 let expected =
                     if (8..12).contains(&(bit / 8)) { ErrorCode::FileVersion } else { ErrorCode::FileCorrupt };
-                assert_eq!(read_all(&path, options).unwrap_err().code, expected, "bit {bit}");
+                assert_eq!(read_all(&damaged, options).unwrap_err().code, expected, "bit {bit}");
             }
         }
     }
@@ -202,7 +208,7 @@ fn a_mapped_file_opens_without_its_rows_and_names_a_damaged_block_when_it_is_tou
 #[test]
 fn huge_claimed_sizes_are_corrupt_and_allocate_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, bytes) = saved(&sample(Storage::Float32, true), folder.path());
+    let (_, bytes) = saved(&sample(Storage::Float32, true), folder.path());
     // Dimension, count, length, blocks, then offset and length of each section.
     let sections = (48..208).step_by(8).map(|at| (at, 8));
     for (at, width) in [(16, 4), (24, 8), (32, 8), (40, 4)].into_iter().chain(sections) {
@@ -210,9 +216,9 @@ fn huge_claimed_sizes_are_corrupt_and_allocate_nothing() {
             let mut forged = bytes.clone();
             forged[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
             if forged != bytes {
-                fs::write(&path, forge(forged)).unwrap();
+                let forged = forge(forged);
                 for options in MODES {
-                    let code = GaussianIndex::open(&path, options).unwrap_err().code;
+                    let code = read_all(&forged, options).unwrap_err().code;
                     assert_eq!(code, ErrorCode::FileCorrupt, "{value} at {at}");
                 }
             }
@@ -227,10 +233,9 @@ fn contents_that_no_index_can_have_are_corrupt_even_with_fitting_checksums() {
         let mut forged = bytes.to_vec();
         forged[at..at + with.len()].copy_from_slice(with);
         assert!(forged != bytes);
-        let path = folder.path().join("forged");
-        fs::write(&path, forge(forged)).unwrap();
+        let forged = forge(forged);
         for options in MODES {
-            let error = read_all(&path, options).unwrap_err();
+            let error = read_all(&forged, options).unwrap_err();
             // A prefilter of other rows shows when an index is verified that may have left its file.
             let verified = error.message.contains("its prefilter is of other rows");
             let expected = if verified && !options.mmap { ErrorCode::Internal } else { ErrorCode::FileCorrupt };
