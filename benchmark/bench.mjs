@@ -104,7 +104,8 @@ export class Bench {
       return await work()
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error
-      for (const id of ids) if (this.wants(id)) this.results[id] ??= { reason: error.message }
+      for (const id of ids)
+        if (this.wants(id)) this.results[id] ??= { reason: error.message.replaceAll(root, '') }
     }
   }
 }

@@ -8,20 +8,21 @@ function digits(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }
 
-function cells(goal, result) {
+function cells(goal, result, short) {
   const { work, against, unit, must, aim } = goal
   const rest = [target(unit, must), target(unit, aim)]
   if (result.reason) return [work, against, '', '', ...rest, `not measured: ${result.reason}`]
   const { median, min, max } = result.value
-  const notes = [verdict(goal, median)]
+  const notes = [short ? '' : verdict(goal, median)]
   if (result.agreement !== undefined && result.agreement < 1)
     notes.push(`${Math.round(100 * result.agreement)} % of the hits agree`)
   const spread = min === max ? '' : `${digits(min)} … ${digits(max)}`
   return [work, against, `${digits(median)} ${unit}`, spread, ...rest, notes.filter(Boolean).join('; ')]
 }
 
-function lines({ results }) {
-  return GOALS.filter(({ id }) => results[id]).map((goal) => cells(goal, results[goal.id]))
+/** Without verdicts where the sizes are tiny. */
+function lines({ results, short }) {
+  return GOALS.filter(({ id }) => results[id]).map((goal) => cells(goal, results[goal.id], short))
 }
 
 /** Of the machine; and a warning if it was busy with something else. */
