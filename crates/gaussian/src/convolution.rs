@@ -4,13 +4,16 @@
 use rayon::prelude::*;
 
 use crate::coefficients::check_members;
-use crate::normalize::round_into;
-use crate::{Cancel, Error, ErrorCode, Gaussians, Result, Row, Rows, normalize_row};
+use crate::kernels::mixture::{add_scaled, add_scaled_squares};
+use crate::normalize::{norm2, normalize_by, round_into};
+use crate::simd::Level;
+use crate::{Cancel, Error, ErrorCode, Gaussians, Result, Row, Rows};
 
 /// A linear map A of D_out×D_in: mean ↦ A μ, variance ↦ (A∘A) v.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alignment {
-    matrix: Vec<f32>,
+    /// Aᵀ: a row is mapped by adding up scaled columns of A, coordinates side by side.
+    transposed: Vec<f32>,
     columns: usize,
 }
 
@@ -29,12 +32,13 @@ impl Alignment {
         if matrix.iter().any(|x| !x.is_finite()) {
             return Err(Error::invalid("an alignment has entries that are not finite"));
         }
-        Ok(Self { matrix, columns })
+        let transposed = (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns)).copied().collect();
+        Ok(Self { transposed, columns })
     }
 
     /// D_out.
     pub fn rows(&self) -> usize {
-        self.matrix.len() / self.columns
+        self.transposed.len() / self.columns
     }
 
     /// D_in.
@@ -44,16 +48,13 @@ impl Alignment {
 
     /// Maps one row of dimension D_in, in float64.
     pub fn map_row(&self, row: Row<'_>) -> (Vec<f64>, Vec<f64>) {
-        let line = |line: &[f32]| {
-            let (mut mean, mut variance) = (0.0, 0.0);
-            for ((a, m), v) in line.iter().zip(row.mean).zip(row.variance) {
-                let a = f64::from(*a);
-                mean += a * f64::from(*m);
-                variance += a * a * f64::from(*v);
-            }
-            (mean, variance)
-        };
-        self.matrix.chunks_exact(self.columns).map(line).unzip()
+        let level = Level::detect();
+        let (mut mean, mut variance) = (vec![0.0; self.rows()], vec![0.0; self.rows()]);
+        for ((column, m), v) in self.transposed.chunks_exact(self.rows()).zip(row.mean).zip(row.variance) {
+            add_scaled(level, &mut mean, f64::from(*m), column);
+            add_scaled_squares(level, &mut variance, f64::from(*v), column);
+        }
+        (mean, variance)
     }
 
     /// Maps every row.
@@ -115,9 +116,9 @@ pub fn convolve(members: &[Rows<'_>], coefficients: &[f64], normalize: bool, can
             cancel.check()?;
             let texts: Vec<_> = members.iter().map(|m| m.row(index)).map(|row| (row.mean, row.variance)).collect();
             let (mut m, mut v) = mix_row(&texts, &coefficients[index * k..(index + 1) * k]);
-            let norm2: f64 = m.iter().map(|m| m * m).sum();
+            let norm2 = norm2(&m);
             if normalize {
-                normalize_row(&mut m, &mut v);
+                normalize_by(norm2, &mut m, &mut v);
             }
             round_into(&m, mean);
             if mean.iter().all(|m| *m == 0.0) {
@@ -133,15 +134,12 @@ pub fn convolve(members: &[Rows<'_>], coefficients: &[f64], normalize: bool, can
 
 /// Σ π μ and Σ π² v of one text, in float64; `members` are (mean, variance) slices of one dimension.
 pub fn mix_row<T: Copy + Into<f64>>(members: &[(&[T], &[T])], coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let level = Level::detect();
     let dimension = members.first().map_or(0, |(mean, _)| mean.len());
     let (mut mean, mut variance) = (vec![0.0; dimension], vec![0.0; dimension]);
     for ((m, v), c) in members.iter().zip(coefficients) {
-        for (sum, m) in mean.iter_mut().zip(*m) {
-            *sum += c * (*m).into();
-        }
-        for (sum, v) in variance.iter_mut().zip(*v) {
-            *sum += c * c * (*v).into();
-        }
+        add_scaled(level, &mut mean, *c, m);
+        add_scaled(level, &mut variance, c * c, v);
     }
     (mean, variance)
 }

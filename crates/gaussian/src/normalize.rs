@@ -7,6 +7,8 @@
 
 use rayon::prelude::*;
 
+use crate::kernels::mixture::{Normalize, squares};
+use crate::simd::Level;
 use crate::{Cancel, Gaussians, Result, Rows};
 
 /// Normalised rows.
@@ -44,31 +46,49 @@ pub fn normalize(rows: Rows<'_>, cancel: &Cancel) -> Result<Normalized> {
 
 /// Normalises one row in place and returns ‖z‖. A zero mean zeroes the variance too (an invalid row).
 pub fn normalize_row(mean: &mut [f64], variance: &mut [f64]) -> f64 {
-    let norm2: f64 = mean.iter().map(|z| z * z).sum();
-    let norm = norm2.sqrt();
-    if norm == 0.0 {
+    let norm2 = norm2(mean);
+    normalize_by(norm2, mean, variance);
+    norm2.sqrt()
+}
+
+/// ‖z‖².
+pub(crate) fn norm2(mean: &[f64]) -> f64 {
+    mean.iter().map(|z| z * z).sum()
+}
+
+/// [`normalize_row`] where ‖z‖² is known.
+pub(crate) fn normalize_by(norm2: f64, mean: &mut [f64], variance: &mut [f64]) {
+    if norm2 == 0.0 {
         mean.fill(0.0);
         variance.fill(0.0);
-        return 0.0;
+        return;
     }
-    // Sums over e ≠ d without subtraction: what lies after d, then what lies before it.
-    let mut after = vec![(0.0, 0.0); mean.len()];
-    let (mut lengths, mut spread) = (0.0, 0.0);
-    for (d, (z, v)) in mean.iter().zip(variance.iter()).enumerate().rev() {
-        after[d] = (lengths, spread);
-        lengths += z * z / norm2;
-        spread += z * z / norm2 * v;
+    let level = Level::detect();
+    let squares = squares(level, mean, norm2);
+    let (lengths, spreads) = others(&squares, variance);
+    Normalize { norm2, mean, variance, squares: &squares, lengths: &lengths, spreads: &spreads }.apply(level);
+}
+
+/// Σ_{e≠d} μ_e² and Σ_{e≠d} μ_e² v_e of each d, without subtraction: what lies before d and what lies after it. The
+/// four sums run side by side.
+fn others(squares: &[f64], variance: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let n = squares.len();
+    let [mut lengths, mut spreads, mut lengths_after, mut spreads_after] = [(); 4].map(|()| vec![0.0; n]);
+    let [mut length, mut spread, mut length_after, mut spread_after] = [0.0; 4];
+    for d in 0..n {
+        (lengths[d], spreads[d]) = (length, spread);
+        length += squares[d];
+        spread += squares[d] * variance[d];
+        let e = n - 1 - d;
+        (lengths_after[e], spreads_after[e]) = (length_after, spread_after);
+        length_after += squares[e];
+        spread_after += squares[e] * variance[e];
     }
-    (lengths, spread) = (0.0, 0.0);
-    for ((z, v), (lengths_after, spread_after)) in mean.iter_mut().zip(variance).zip(after) {
-        let square = *z * *z / norm2;
-        let (others, own) = (lengths + lengths_after, *v);
-        *v = (own * others * others + square * (spread + spread_after)) / norm2;
-        lengths += square;
-        spread += square * own;
-        *z /= norm;
+    for d in 0..n {
+        lengths[d] += lengths_after[d];
+        spreads[d] += spreads_after[d];
     }
-    norm
+    (lengths, spreads)
 }
 
 /// Rounds to float32; what does not fit becomes the largest finite number, so that rows stay valid.
@@ -98,6 +118,21 @@ mod tests {
             }
             prop_assert!((m.iter().map(|m| m * m).sum::<f64>() - 1.0).abs() < 1e-14);
             prop_assert!((out.iter().sum::<f64>() * norm * norm - v.iter().zip(&m).map(|(v, m)| v * (1.0 - m * m)).sum::<f64>()).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn the_sums_side_by_side_are_those_one_after_another() {
+        for n in 1..40 {
+            let x = |seed: f64| -> Vec<f64> { (0..n).map(|d| ((d as f64 + seed) * 12.9898).sin().abs()).collect() };
+            let (squares, variance) = (x(0.1), x(0.2));
+            let (lengths, spreads) = others(&squares, &variance);
+            for d in 0..n {
+                let (mut before, mut after) = ([0.0; 2], [0.0; 2]);
+                (0..d).for_each(|e| before = [before[0] + squares[e], before[1] + squares[e] * variance[e]]);
+                (d + 1..n).rev().for_each(|e| after = [after[0] + squares[e], after[1] + squares[e] * variance[e]]);
+                assert_eq!([lengths[d], spreads[d]], [before[0] + after[0], before[1] + after[1]]);
+            }
         }
     }
 

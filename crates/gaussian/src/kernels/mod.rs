@@ -9,6 +9,7 @@ pub(crate) mod divergence;
 pub(crate) mod dot;
 mod half;
 pub(crate) mod int8;
+pub(crate) mod mixture;
 pub(crate) mod moments;
 pub(crate) mod packed;
 pub(crate) mod stream;
