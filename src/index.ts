@@ -41,8 +41,8 @@ export class GaussianIndex extends AbstractGaussianIndex {
   }
 
   /**
-   * Opens an index file and its journal. Rejects with ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION or
-   * ERR_FILE_LOCKED.
+   * Opens an index file and its journal. Rejects with ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION,
+   * ERR_FILE_LOCKED, or ERR_FILE_WRITE where the journal cannot be written (open it readonly).
    */
   static async open(file: string, options?: OpenOptions): Promise<GaussianIndex> {
     return new GaussianIndex(await openIndex(backend, file, options))

@@ -43,6 +43,17 @@ test.each(['write', 'datasync'] as const)(
   },
 )
 
+test('a journal that cannot be written is no reason to call the file damaged', async () => {
+  using made = new GaussianIndex({ dimension: 1 })
+  await made.save(file)
+  const denied = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+  vi.spyOn(await prototype(), 'sync').mockRejectedValue(denied)
+  await expect(GaussianIndex.open(file)).rejects.toMatchObject({ code: 'ERR_FILE_WRITE', cause: denied })
+  vi.restoreAllMocks()
+  using index = await GaussianIndex.open(file)
+  expect(index.size).toBe(0)
+})
+
 test('rows that the caller overwrites during the call do no harm to the file', async () => {
   using made = new GaussianIndex({ dimension: 1 })
   await made.save(file)

@@ -11,7 +11,7 @@ import { TimeSlice } from '../../time-slice.ts'
 import type { State } from '../index-state.ts'
 import { type Base, readBase } from './base-reader.ts'
 import { openIfThere, readFully } from './bytes.ts'
-import { Damage, readError, writeError } from './damage.ts'
+import { codeOf, Damage, readError, writeError } from './damage.ts'
 import { type Apply, Journal, journalOf, replay } from './journal.ts'
 import { ADD, type Change, encodeChange, JOURNAL_HEADER, REMOVE } from './journal-format.ts'
 import { lock, unlock } from './locks.ts'
@@ -46,7 +46,11 @@ export class IndexFile {
   async begin(base: Base, apply: Apply): Promise<void> {
     const folder = () => syncFolder(this.path)
     const { dimension } = base.plan
-    this.#journal = await Journal.open(journalOf(this.path), base.identity, dimension, apply, folder)
+    try {
+      this.#journal = await Journal.open(journalOf(this.path), base.identity, dimension, apply, folder)
+    } catch (error) {
+      throw codeOf(error) === undefined ? error : writeError(journalOf(this.path), error)
+    }
   }
 
   /** Resolves once the change is on the disk. ERR_FILE_WRITE: nothing has happened. */
@@ -72,7 +76,10 @@ export class IndexFile {
   }
 }
 
-/** Opens a file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION, ERR_FILE_LOCKED, ERR_OUT_OF_MEMORY. */
+/**
+ * Opens a file. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION, ERR_FILE_LOCKED, ERR_FILE_WRITE where the journal
+ * cannot be written, ERR_OUT_OF_MEMORY.
+ */
 export async function openIndexFile<Store>(
   path: string,
   readonly: boolean,
