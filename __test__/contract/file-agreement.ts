@@ -37,8 +37,8 @@ export function fileAgreement(names: string, one: Api, other: Api): void {
           if (kept.storage === 'float32') expect(index.get('🙂')).toEqual(rows.at(2))
           expect(index.get('d200')).toEqual(opened[0]!.get('d200'))
           await index.verify()
-          index.dispose()
         }
+        for (const index of opened) index.dispose()
       })
 
       test('each goes on with the journal of the other', async () => {
