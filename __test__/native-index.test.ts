@@ -6,7 +6,7 @@ import { journalContract } from './contract/journal.ts'
 import { modelContract } from './contract/model.ts'
 import { storageContract } from './contract/storage.ts'
 
-const pending = true // until the addon has storage, journal and format 2
+const pending = false
 
 describe.skipIf(pending)('contract: uec', () => {
   storageContract(native)

@@ -9,6 +9,12 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** The ids of an index at one moment, by position. */
+export declare class IdPortions {
+  /** The next ids, at most so many; none at the end. */
+  next(most: number): Array<string>
+}
+
 /** What the caller holds of a running operation: a way to cancel it and to see how far it is. */
 export declare class Job {
   /** A job that has not started. */
@@ -70,9 +76,13 @@ export declare class NativeFitter {
 /** An index in memory. */
 export declare class NativeIndex {
   /** An empty index. */
-  constructor(dimension: number, fingerprint?: string | undefined | null)
-  /** Reads a whole file. */
-  static open(job: Job, file: string): Promise<NativeIndex>
+  constructor(options: NativeIndexOptions)
+  /** Opens a file with what its journal adds. */
+  static open(job: Job, file: string, mmap: boolean, readonly: boolean): Promise<NativeIndex>
+  /** How rows are kept. */
+  get storage(): string
+  /** Whether there is an int8 copy of the means. */
+  get prefilter(): boolean
   /** D. */
   get dimension(): number
   /** Of the ensemble that made the rows. */
@@ -82,22 +92,22 @@ export declare class NativeIndex {
   /** Bytes of the rows and ids. */
   bytes(): number
   /** Adds rows or replaces known ones, all or nothing. */
-  add(job: Job, ids: Array<string>, rows: NativeRows): Promise<void>
+  add(job: Job, idBytes: Uint8Array, idLengths: Uint32Array, rows: NativeRows): Promise<void>
   /** Removes rows; how many were there. */
-  remove(job: Job, ids: Array<string>): Promise<number>
+  remove(job: Job, idBytes: Uint8Array, idLengths: Uint32Array): Promise<number>
   /** A copy of one row. */
   get(id: string): NativeRow | null
   /** Whether the id is there. */
   has(id: string): boolean
-  /** All ids by position. */
-  ids(): Array<string>
+  /** All ids of this moment by position, in portions. */
+  ids(): IdPortions
   /** The exact top k. */
   search(job: Job, queries: NativeRows, search: NativeSearch, filter?: NativeFilter | undefined | null): Promise<NativeHits>
   /** Writes one file, atomically. */
   save(job: Job, file: string): Promise<void>
   /** Reads and checks every row. */
   verify(job: Job): Promise<void>
-  /** Frees the rows. */
+  /** Gives the file back and frees the rows. */
   dispose(): void
 }
 
@@ -335,6 +345,18 @@ export interface NativeHits {
   similarities: Float64Array
   /** σ_s, queries×k. */
   deviations: Float64Array
+}
+
+/** What an index keeps for life. */
+export interface NativeIndexOptions {
+  /** D. */
+  dimension: number
+  /** `float32`, `float16` or `int8`. */
+  storage: string
+  /** Whether to keep an int8 copy of float32 means. */
+  prefilter: boolean
+  /** Of the ensemble that makes the rows. */
+  fingerprint?: string
 }
 
 /** Mixed Gaussians. */

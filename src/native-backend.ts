@@ -1,9 +1,10 @@
 // The native backend: the addon behind the scores, the convolution and the index.
 import type { Backend, IndexStore, Rows } from './backend.ts'
 import type { CoefficientPlan } from './coefficients.ts'
-import { invalid } from './errors.ts'
+import { encodeIds } from './id-bytes.ts'
 import { call, run } from './job.ts'
 import { type Binding, native } from './native.ts'
+import type { Storage } from './storage.ts'
 import { TimeSlice } from './time-slice.ts'
 
 const rows = ({ mean, variance, dimension }: Rows) => ({ mean, variance, dimension })
@@ -32,23 +33,32 @@ function nativeFilter(ids: readonly string[]): Promise<Binding.NativeFilter> {
   return made
 }
 
+/** All ids in portions, each of which crosses the border when it is wanted. */
+function* portions(ids: Binding.IdPortions): Iterable<readonly string[]> {
+  for (let portion = ids.next(PORTION); portion.length > 0; portion = ids.next(PORTION)) yield portion
+}
+
 function store(index: Binding.NativeIndex): IndexStore {
-  const fingerprint = index.fingerprint ?? undefined
-  // As of the last finished change: asking the index would wait for one that is under way.
-  let [size, bytes] = [index.size(), index.bytes()]
-  const count = () => {
-    size = index.size()
-    bytes = index.bytes()
-  }
   return {
-    plan: { dimension: index.dimension, storage: 'float32', prefilter: 'none', fingerprint },
-    size: () => size,
-    bytes: () => bytes,
-    add: (ids, batch) => run({}, (job) => index.add(job, [...ids], rows(batch))).finally(count),
-    remove: (ids) => run({}, (job) => index.remove(job, [...ids])).finally(count),
-    get: (id) => index.get(id) ?? undefined,
+    plan: {
+      dimension: index.dimension,
+      storage: index.storage as Storage,
+      prefilter: index.prefilter ? 'int8' : 'none',
+      fingerprint: index.fingerprint ?? undefined,
+    },
+    size: () => index.size(),
+    bytes: () => index.bytes(),
+    add: async (ids, batch, signal) => {
+      const { bytes, lengths } = await encodeIds(ids, new TimeSlice(signal))
+      return run({}, (job) => index.add(job, bytes, lengths, rows(batch)))
+    },
+    remove: async (ids, signal) => {
+      const { bytes, lengths } = await encodeIds(ids, new TimeSlice(signal))
+      return run({}, (job) => index.remove(job, bytes, lengths))
+    },
+    get: (id) => call(() => index.get(id)) ?? undefined,
     has: (id) => index.has(id),
-    ids: () => [index.ids()],
+    ids: () => portions(index.ids()),
     search: async (queries, { filter, ...search }, signal) => {
       const handle = filter && (await nativeFilter(filter))
       return run({ signal }, (job) => index.search(job, rows(queries), search, handle))
@@ -71,15 +81,16 @@ export function nativeBackend(): Backend {
     convolve: (members, coefficients, normalize, signal) =>
       run({ signal }, (job) => binding.convolve(job, members.map(rows), plan(coefficients), normalize)),
     createIndex: ({ dimension, storage, prefilter, fingerprint }) => {
-      if (storage !== 'float32' || prefilter !== 'none') {
-        throw invalid(`storage '${storage}', prefilter '${prefilter}': the addon keeps float32 alone`)
-      }
-      return store(call(() => new binding.NativeIndex(dimension, fingerprint)))
+      const options = { dimension, storage, prefilter: prefilter === 'int8' }
+      return store(
+        call(
+          () => new binding.NativeIndex(fingerprint === undefined ? options : { ...options, fingerprint }),
+        ),
+      )
     },
-    openIndex: async (file, { mmap }, signal) => {
-      if (mmap) throw invalid('mmap: true: the addon reads the whole file; leave it out')
+    openIndex: async (file, { mmap, readonly }, signal) => {
       const opened = await run({ signal }, async (job) => {
-        const index = await binding.NativeIndex.open(job, file)
+        const index = await binding.NativeIndex.open(job, file, mmap, readonly)
         if (signal?.aborted) index.dispose() // nobody waits for it any more
         return index
       })

@@ -1,17 +1,18 @@
-//! `GaussianIndex` as a native object: searches share it, changes have it alone.
+//! `GaussianIndex` as a native object: searches and reads work on the rows of the moment of their call.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint32Array};
+use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
 use parking_lot::RwLock;
-use uec_gaussian::Error;
-use uec_index::{GaussianIndex, IndexOptions, OpenOptions, SearchOptions, Snapshot};
+use uec_gaussian::Rows;
+use uec_index::{GaussianIndex, IndexOptions, OpenOptions, Plan, SearchOptions, Snapshot};
 
 use crate::error::to_js;
+use crate::ids::{IdPortions, Ids};
 use crate::job::{Job, promise};
 use crate::scoring::{Batch, NativeRows};
 use crate::threads::{on_pool, on_thread};
@@ -97,26 +98,53 @@ pub struct NativeHits {
     pub deviations: Float64Array,
 }
 
+/// What an index keeps for life.
+#[napi(object, object_to_js = false)]
+pub struct NativeIndexOptions {
+    /// D.
+    pub dimension: u32,
+    /// `float32`, `float16` or `int8`.
+    pub storage: String,
+    /// Whether to keep an int8 copy of float32 means.
+    pub prefilter: bool,
+    /// Of the ensemble that makes the rows.
+    pub fingerprint: Option<String>,
+}
+
 #[napi]
 impl NativeIndex {
     /// An empty index.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, dimension: u32, fingerprint: Option<String>) -> Result<Self> {
-        let options = IndexOptions { dimension: dimension as usize, fingerprint, ..IndexOptions::default() };
-        let index = GaussianIndex::new(options).map_err(|error| to_js(env, error))?;
-        Ok(Self { shared: Shared::new(index) })
+    pub fn new(env: Env, options: NativeIndexOptions) -> Result<Self> {
+        let NativeIndexOptions { dimension, storage, prefilter, fingerprint } = options;
+        let made = storage.parse().and_then(|storage| {
+            GaussianIndex::new(IndexOptions { dimension: dimension as usize, storage, prefilter, fingerprint })
+        });
+        Ok(Self { shared: Shared::new(made.map_err(|error| to_js(env, error))?) })
     }
 
-    /// Reads a whole file.
+    /// Opens a file with what its journal adds.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeIndex>")]
-    pub fn open<'env>(env: &'env Env, job: &Job, file: String) -> Result<Object<'env>> {
+    pub fn open<'env>(env: &'env Env, job: &Job, file: String, mmap: bool, readonly: bool) -> Result<Object<'env>> {
         promise(
             env,
             job,
             on_thread,
-            move |_| GaussianIndex::open(&PathBuf::from(file), OpenOptions::default()),
+            move |_| GaussianIndex::open(&PathBuf::from(file), OpenOptions { mmap, readonly }),
             |_, index| Ok(Self { shared: Shared::new(index) }),
         )
+    }
+
+    /// How rows are kept.
+    #[napi(getter, catch_unwind)]
+    pub fn storage(&self) -> &'static str {
+        self.shared.index().storage().name()
+    }
+
+    /// Whether there is an int8 copy of the means.
+    #[napi(getter, catch_unwind)]
+    pub fn prefilter(&self) -> bool {
+        self.shared.index().prefilter()
     }
 
     /// D.
@@ -145,16 +173,39 @@ impl NativeIndex {
 
     /// Adds rows or replaces known ones, all or nothing.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
-    pub fn add<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>, rows: NativeRows) -> Result<Object<'env>> {
-        let (shared, batch) = (self.shared.clone(), Batch::from(rows));
-        promise(env, job, on_thread, move |_| shared.index().add(&ids, batch.rows()?), |_, ()| Ok(()))
+    pub fn add<'env>(
+        &self,
+        env: &'env Env,
+        job: &Job,
+        id_bytes: Uint8Array,
+        id_lengths: Uint32Array,
+        rows: NativeRows,
+    ) -> Result<Object<'env>> {
+        let (shared, ids, batch) = (self.shared.clone(), Ids::new(id_bytes, id_lengths), Batch::from(rows));
+        let add = move |_: &Job| {
+            let index = shared.index();
+            let rows = batch.rows()?;
+            if !index.is_durable() {
+                return index.add(&ids.texts()?, rows);
+            }
+            // What goes to the disk must be what was checked, whoever writes to the caller's arrays meanwhile.
+            let (mean, variance) = (rows.mean.to_vec(), rows.variance.to_vec());
+            index.add(&ids.texts()?, Rows { mean: &mean, variance: &variance, dimension: rows.dimension })
+        };
+        promise(env, job, on_thread, add, |_, ()| Ok(()))
     }
 
     /// Removes rows; how many were there.
     #[napi(catch_unwind, ts_return_type = "Promise<number>")]
-    pub fn remove<'env>(&self, env: &'env Env, job: &Job, ids: Vec<String>) -> Result<Object<'env>> {
-        let shared = self.shared.clone();
-        promise(env, job, on_thread, move |_| shared.index().remove(&ids), |_, removed| Ok(removed as u32))
+    pub fn remove<'env>(
+        &self,
+        env: &'env Env,
+        job: &Job,
+        id_bytes: Uint8Array,
+        id_lengths: Uint32Array,
+    ) -> Result<Object<'env>> {
+        let (shared, ids) = (self.shared.clone(), Ids::new(id_bytes, id_lengths));
+        promise(env, job, on_thread, move |_| shared.index().remove(&ids.texts()?), |_, removed| Ok(removed as u32))
     }
 
     /// A copy of one row.
@@ -170,10 +221,10 @@ impl NativeIndex {
         self.shared.index().snapshot().has(&id)
     }
 
-    /// All ids by position.
+    /// All ids of this moment by position, in portions.
     #[napi(catch_unwind)]
-    pub fn ids(&self) -> Vec<String> {
-        self.shared.index().snapshot().ids().map(str::to_owned).collect()
+    pub fn ids(&self) -> IdPortions {
+        IdPortions::new(self.shared.index().snapshot())
     }
 
     /// The exact top k.
@@ -186,7 +237,7 @@ impl NativeIndex {
         search: NativeSearch,
         filter: Option<ClassInstance<'env, NativeFilter>>,
     ) -> Result<Object<'env>> {
-        let (shared, queries) = (self.shared.clone(), Batch::from(queries));
+        let (rows, queries) = (self.shared.index().snapshot(), Batch::from(queries));
         let filter = filter.map(|filter| NativeFilter::clone(&filter));
         promise(
             env,
@@ -200,11 +251,10 @@ impl NativeIndex {
                     k: search.k as usize,
                     min_score: search.min_score,
                     filter: filter.as_deref(),
-                    ..SearchOptions::default()
+                    plan: Plan::Certified,
                 };
-                let index = shared.index().snapshot();
-                let hits = index.search(queries.rows()?, &options, &job.cancel)?;
-                let (ids, indices) = name(&index, &hits.positions);
+                let hits = rows.search(queries.rows()?, &options, &job.cancel)?;
+                let (ids, indices) = name(&rows, &hits.positions);
                 Ok((ids, indices, hits))
             },
             |_, (ids, indices, hits)| {
@@ -234,13 +284,15 @@ impl NativeIndex {
         promise(env, job, on_thread, move |job| shared.index().verify(&job.cancel), |_, ()| Ok(()))
     }
 
-    /// Frees the rows.
+    /// Gives the file back and frees the rows.
     #[napi(catch_unwind)]
     pub fn dispose(&self, env: Env) -> Result<()> {
-        let empty = GaussianIndex::new(IndexOptions { dimension: 1, ..IndexOptions::default() })
-            .map_err(|error: Error| to_js(env, error))?;
-        *self.shared.0.write() = Arc::new(empty);
-        Ok(())
+        let empty = GaussianIndex::new(IndexOptions { dimension: 1, ..IndexOptions::default() });
+        let empty = Arc::new(empty.map_err(|error| to_js(env, error))?);
+        let disposed = std::mem::replace(&mut *self.shared.0.write(), empty);
+        disposed.close();
+        // To give gigabytes back takes the system a while.
+        on_thread(Box::new(move || drop(disposed))).map_err(|error| to_js(env, error))
     }
 }
 

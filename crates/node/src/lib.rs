@@ -8,6 +8,7 @@ mod capabilities;
 mod encoder;
 mod error;
 mod fit;
+mod ids;
 mod index;
 mod job;
 mod posterior;
