@@ -156,6 +156,7 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
 
 /// Not a test of its own: the process that `kill_9_frees_the_lock` starts.
 #[test]
+#[expect(clippy::print_stdout, reason = "it tells its parent that it is ready")]
 fn child() {
     let Some(path) = env::var_os("UEC_JOURNAL_TEST_CHILD") else { return };
     let index = GaussianIndex::open(&PathBuf::from(path), WRITE).unwrap();
