@@ -104,8 +104,7 @@ pub fn score_pair(score: Score, beta: f64, query: Row<'_>, candidate: Row<'_>) -
 
 /// [`score_pair`] with the instructions of `level`, to the same bits.
 fn score_at(level: Level, score: Score, beta: f64, query: Row<'_>, candidate: Row<'_>) -> Scored {
-    let [similarity, variance] =
-        sum(level, Moments, [query.mean, query.variance, candidate.mean, candidate.variance]);
+    let [similarity, variance] = sum(level, Moments, [query.mean, query.variance, candidate.mean, candidate.variance]);
     let score = score.at(level, &Pair { query, candidate, beta, similarity, variance });
     Scored { score, similarity, deviation: variance.sqrt() }
 }

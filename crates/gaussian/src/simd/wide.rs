@@ -41,7 +41,6 @@ pub(crate) trait Wide:
 ///
 /// # Safety
 /// Every function: the CPU has the instructions, and a pointer is good for `LANES` elements.
-#[expect(clippy::missing_safety_doc, reason = "one contract for all of them, above")]
 pub(super) trait Register: Copy {
     const LANES: usize;
     unsafe fn splat(x: f64) -> Self;
