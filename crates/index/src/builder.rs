@@ -6,7 +6,7 @@ use uec_gaussian::{Result, Row};
 
 use crate::buffer::{Buffer, Owned, no_memory, reserved};
 use crate::chunk::{Chunk, Labels, Positions};
-use crate::encoding::{encode_float16, encode_int8, encode_uint8, error_norm};
+use crate::encoding::{encode_float16, encode_int8, encode_uint8, error_norm, is_finite_float16};
 use crate::ids::Ids;
 use crate::storage::{Column, Layout, Storage};
 
@@ -30,7 +30,6 @@ impl Columns {
     fn encode(&mut self, at: usize, row: Row<'_>) -> bool {
         let numbers = at * self.layout.dimension..(at + 1) * self.layout.dimension;
         let [mean_scales, variance_scales, means, variances, codes, scales, errors] = &mut self.owned;
-        // float32 and float16 keep the largest number of a row.
         let mut sound = true;
         match self.layout.storage {
             Storage::Float32 => {
@@ -38,9 +37,13 @@ impl Columns {
                 variances.view_mut(numbers.clone()).copy_from_slice(row.variance);
             }
             Storage::Float16 => {
-                mean_scales.view_mut(at..at + 1)[0] = encode_float16(row.mean, means.view_mut(numbers.clone()));
-                variance_scales.view_mut(at..at + 1)[0] =
-                    encode_float16(row.variance, variances.view_mut(numbers.clone()));
+                // The largest number of a row does not become zero.
+                for (x, codes, scales) in [(row.mean, means, mean_scales), (row.variance, variances, variance_scales)] {
+                    let codes = codes.view_mut(numbers.clone());
+                    let scale = encode_float16(x, codes);
+                    sound &= is_finite_float16(codes, scale);
+                    scales.view_mut(at..at + 1)[0] = scale;
+                }
             }
             Storage::Int8 => {
                 let codes = means.view_mut(numbers.clone());

@@ -214,9 +214,9 @@ impl State {
     }
 }
 
-/// A row of numbers that int8 cannot hold.
+/// A row of numbers that lossy storage cannot hold.
 fn unstorable(row: usize, id: &str) -> Error {
-    let message = "int8 storage makes its mean zero or one of its numbers infinite: they are too small or too large";
+    let message = "its storage makes its mean zero or one of its numbers infinite: they are too small or too large";
     Error::invalid(format!("row {row} (id \"{id}\"): {message}"))
 }
 

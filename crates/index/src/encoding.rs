@@ -1,6 +1,7 @@
 //! Lossy numbers of a row.
 //!
-//! float16: x ≈ s·c, c binary16, s = 2^(⌊log₂ max|x|⌋ − 14), at least 2⁻¹²⁶; s·c is exact in float32 and never overflows.
+//! float16: x ≈ s·c, c binary16, s = 2^(⌊log₂ max|x|⌋ − 14), at least 2⁻¹²⁶; s·c is exact in float32, unless the largest number of
+//! the row is so near the largest float32 that it rounds up to 2¹²⁸.
 //! int8: s = max|x|/127, c = round(x/s) of −127..127 (uint8 for variances: max/255, 0..255), s at least 2⁻¹²⁶; what is
 //! stored is float32(s·c), which overflows where max|x| is the largest float32 or next to it. A row of zeros has s = 1. Rounding is to nearest, ties to even, everywhere.
 //! Prefilter: int8 codes of means that are kept exactly, too, with e ≥ ‖x − s·c‖.
@@ -27,6 +28,11 @@ pub(crate) fn encode_float16(x: &[f32], codes: &mut [u16]) -> f32 {
         codes.reinterpret_cast_mut::<f16>().convert_from_f32_slice(block);
     }
     scale
+}
+
+/// Whether every s·c is finite: false for numbers next to the largest float32 alone.
+pub(crate) fn is_finite_float16(codes: &[u16], scale: f32) -> bool {
+    scale < 2f32.powi(113) || codes.iter().all(|code| (scale * f16::from_bits(*code).to_f32()).is_finite())
 }
 
 /// Writes s·c.
@@ -140,6 +146,12 @@ mod tests {
             }
         }
         assert_eq!(float16(&[f32::MAX, 0.0]).0, 2f32.powi(113));
+        for (x, finite) in [(f32::MAX, false), (-f32::MAX, false), (f32::MAX * (1.0 - 2f32.powi(-11)), true)] {
+            let mut codes = [0];
+            let scale = encode_float16(&[x], &mut codes);
+            assert_eq!(is_finite_float16(&codes, scale), finite, "{x}");
+            assert_eq!(float16(&[x]).1[0].is_finite(), finite, "{x}");
+        }
         assert_eq!(float16(&[f32::from_bits(1)]), (f32::MIN_POSITIVE, vec![f32::from_bits(1)]));
         assert_eq!(float16(&[0.0, -0.0]), (1.0, vec![0.0, -0.0]));
     }
