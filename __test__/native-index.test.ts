@@ -6,9 +6,7 @@ import { journalContract } from './contract/journal.ts'
 import { modelContract } from './contract/model.ts'
 import { storageContract } from './contract/storage.ts'
 
-const pending = false
-
-describe.skipIf(pending)('contract: uec', () => {
+describe('contract: uec', () => {
   storageContract(native)
   journalContract(native)
   modelContract(native)
