@@ -17,9 +17,11 @@ use super::threshold::Best;
 use super::tile::{Tile, row};
 use super::{Plan, SearchOptions};
 use crate::encoding::{decode_float16, decode_int8};
+use crate::storage::{Layout, Storage};
 
-/// From so many queries on, products of blocks are faster than one query after the other.
-const BLOCK: usize = 4;
+/// From so many queries on, products of blocks in float32 are faster than one query after the other: over float32,
+/// binary16 and int8.
+const BLOCKS: [usize; 3] = [8, 12, 32];
 /// Tiles that go without their means after one whose means left most rows.
 const SKIP: usize = 8;
 /// Rows scored before the others are looked at again, at least.
@@ -50,10 +52,17 @@ enum Source {
 
 impl<'a> Cascade<'a> {
     /// At most [`ScanBlock::MAX`] queries.
-    pub(super) fn new(queries: Rows<'a>, k: usize, options: &'a SearchOptions<'a>) -> Self {
+    pub(super) fn new(queries: Rows<'a>, k: usize, options: &'a SearchOptions<'a>, layout: Layout) -> Self {
         let SearchOptions { score, beta, .. } = *options;
         let min_score = options.min_score.unwrap_or(f64::NEG_INFINITY);
-        let block = (queries.len() >= BLOCK).then(|| ScanBlock::new(queries, score, beta));
+        let [float32, float16, int8] = BLOCKS;
+        let from = match layout.storage {
+            _ if options.plan == Plan::Fused => float32,
+            Storage::Float32 if !layout.prefilter => float32,
+            Storage::Float16 => float16,
+            Storage::Float32 | Storage::Int8 => int8,
+        };
+        let block = (queries.len() >= from).then(|| ScanBlock::new(queries, score, beta));
         let query = |row| Query { row, scan: Scan::new(row, score, beta), best: Best::new(k, min_score) };
         Self { queries: queries.iter().map(query).collect(), block, options, k }
     }

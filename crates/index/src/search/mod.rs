@@ -23,7 +23,7 @@ use uec_gaussian::{Cancel, Candidate, Error, ErrorCode, Result, Rows, ScanBlock,
 use crate::Snapshot;
 use cascade::Cascade;
 pub use hits::{Hits, UNUSED};
-use tile::{Tile, tiles};
+use tile::{Tile, height, tiles};
 
 /// From so many hits of so many rows on, a search scores every row: few could be left out.
 const EXHAUSTIVE: usize = 8;
@@ -89,13 +89,14 @@ impl Snapshot {
         // Before the work: a search for everything may ask for more than there is.
         let mut hits = Hits::new(queries.len(), k)?;
         let picked = options.filter.map(|filter| self.picked(filter));
-        let tiles = tiles(&self.0.chunks, dimension, picked.as_deref());
+        let height = height(queries.len(), self.len(), dimension);
+        let tiles = tiles(&self.0.chunks, height, picked.as_deref());
         let rows = picked.as_ref().map_or(self.len(), Vec::len);
         let search = |block: Rows<'_>| {
             if k >= rows.div_ceil(EXHAUSTIVE) {
                 exhaustive::search(block, &tiles, k, options, cancel)
             } else {
-                staged(block, &tiles, k, options, cancel)
+                staged(Cascade::new(block, k, options, self.0.settings.layout), &tiles, cancel)
             }
         };
         let numbers = ScanBlock::MAX * dimension;
@@ -110,15 +111,8 @@ impl Snapshot {
     }
 }
 
-/// The hits of each query of a block, best first.
-fn staged(
-    queries: Rows<'_>,
-    tiles: &[Tile<'_>],
-    k: usize,
-    options: &SearchOptions<'_>,
-    cancel: &Cancel,
-) -> Result<Vec<Vec<Candidate>>> {
-    let cascade = Cascade::new(queries, k, options);
+/// The hits of each query, best first.
+fn staged(cascade: Cascade<'_>, tiles: &[Tile<'_>], cancel: &Cancel) -> Result<Vec<Vec<Candidate>>> {
     tiles.par_iter().try_for_each_init(scratch::borrow, |scratch, tile| {
         cancel.check()?;
         cascade.visit(tile, scratch)

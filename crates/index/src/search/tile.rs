@@ -1,4 +1,4 @@
-//! Rows that are searched together: few enough to stay in the second-level cache from one stage to the next.
+//! Rows that are searched together.
 
 use std::ops::Range;
 
@@ -6,9 +6,13 @@ use uec_gaussian::{Gaussians, Result, Row};
 
 use crate::chunk::Chunk;
 
-/// Numbers of a tile's means, and rows at most.
-const NUMBERS: usize = 96 << 10;
-const HEIGHT: usize = 1024;
+/// Numbers of a tile's means and rows, at most: several queries find them in the second-level cache.
+const SHORT: (usize, usize) = (96 << 10, 1 << 10);
+/// The same for one query: memory is read faster the longer it goes on.
+const LONG: (usize, usize) = (512 << 10, 4 << 10);
+/// Tiles that each thread should find, and the least rows of one.
+const SHARE: usize = 4;
+const LEAST: usize = 64;
 /// Among more than so many rows for each that is picked, the picked ones are visited one by one.
 const SPARSE: usize = 8;
 
@@ -21,9 +25,15 @@ pub(super) struct Tile<'a> {
     picked: Option<&'a [u32]>,
 }
 
+/// Rows of a tile of an index of `rows`, about.
+pub(super) fn height(queries: usize, rows: usize, dimension: usize) -> usize {
+    let (numbers, most) = if queries == 1 { LONG } else { SHORT };
+    let share = rows.div_ceil(SHARE * rayon::current_num_threads()).max(LEAST);
+    (numbers / dimension).clamp(1, most).min(share)
+}
+
 /// The rows of `chunks`, or those at the positions `picked`.
-pub(super) fn tiles<'a>(chunks: &'a [Chunk], dimension: usize, picked: Option<&'a [u32]>) -> Vec<Tile<'a>> {
-    let height = (NUMBERS / dimension).clamp(1, HEIGHT);
+pub(super) fn tiles<'a>(chunks: &'a [Chunk], height: usize, picked: Option<&'a [u32]>) -> Vec<Tile<'a>> {
     let mut tiles = Vec::new();
     for chunk in chunks {
         // Of about the same height, and a multiple of what kernels take at a time.

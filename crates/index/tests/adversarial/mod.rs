@@ -3,10 +3,10 @@
 use uec_gaussian::Gaussians;
 
 /// A data set.
-pub struct Case {
-    pub name: &'static str,
-    pub rows: Gaussians,
-    pub queries: Gaussians,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) rows: Gaussians,
+    pub(crate) queries: Gaussians,
 }
 
 const D: usize = 37;
@@ -29,7 +29,7 @@ fn gaussians(count: usize, mut row: impl FnMut(usize, &mut [f32], &mut [f32])) -
 }
 
 /// `n` rows and `q` queries of each kind.
-pub fn cases(n: usize, q: usize) -> Vec<Case> {
+pub(crate) fn cases(n: usize, q: usize) -> Vec<Case> {
     let mut noise = Noise(7);
     let mut ordinary = |mean: &mut [f32], variance: &mut [f32]| {
         mean.fill_with(|| noise.next() / 4.0);
