@@ -12,7 +12,7 @@
 use uec_gaussian::{Candidate, Encoded, Result, Row, Rows, Scan, ScanBlock, score_pair};
 
 use super::scratch::{Rest, Scratch};
-use super::survivors::{Survivor, count, select, tighten};
+use super::survivors::{Survivor, bound_again, count, keep, select, split_best};
 use super::threshold::Best;
 use super::tile::{Tile, row};
 use super::{Plan, SearchOptions};
@@ -96,8 +96,7 @@ impl<'a> Cascade<'a> {
 
     /// Bounds of all rows: from the means, unless these leave most rows.
     fn bound(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<Source> {
-        let anything_goes = self.queries.iter().all(|query| query.best.threshold() == f64::NEG_INFINITY);
-        if self.options.plan == Plan::Fused || anything_goes {
+        if self.options.plan == Plan::Fused {
             return self.bound_fused(tile, scratch);
         }
         if scratch.skip > 0 {
@@ -108,8 +107,12 @@ impl<'a> Cascade<'a> {
             scratch.skip = usize::MAX;
             return self.bound_fused(tile, scratch);
         };
-        let lines = scratch.bounds.chunks_exact(tile.rows.len());
-        let left: usize = self.queries.iter().zip(lines).map(|(query, line)| count(line, query.best.threshold())).sum();
+        let left = |(query, line): (&Query<'_>, _)| match query.best.threshold() {
+            // The first rows decide what is to be reached.
+            f64::NEG_INFINITY => 0,
+            threshold => count(line, threshold),
+        };
+        let left: usize = self.queries.iter().zip(scratch.bounds.chunks_exact(tile.rows.len())).map(left).sum();
         if left * 2 > scratch.bounds.len() {
             scratch.skip = SKIP;
             return self.bound_fused(tile, scratch);
@@ -147,44 +150,38 @@ impl<'a> Cascade<'a> {
         Ok(lines.all(|(query, line)| query.scan.bounds_from_means(means, line)).then_some(source))
     }
 
-    /// The stages after the one that the survivors' bounds come from.
+    /// The stages after the one that the survivors' bounds come from: for the most promising rows first, so that the score
+    /// to reach rules the others out.
     fn finish(&self, query: &Query<'_>, tile: &Tile<'_>, source: Source, rest: &mut Rest) -> Result<()> {
         let Rest { survivors, bounds, rows } = rest;
-        if source == Source::Copy {
-            tighten(survivors, query.best.threshold(), bounds, |range, bounds| {
-                query.scan.bounds_from_means(tile.chunk.means(range)?, bounds);
-                Ok(())
-            })?;
-        }
-        if source != Source::Fused {
-            tighten(survivors, query.best.threshold(), bounds, |range, bounds| {
-                query.scan.bounds(tile.chunk.rows(range, rows)?, bounds);
-                Ok(())
-            })?;
-        }
-        self.score(query, tile, rest)
-    }
-
-    fn score(&self, query: &Query<'_>, tile: &Tile<'_>, rest: &mut Rest) -> Result<()> {
-        let mut survivors = &mut rest.survivors[..];
-        while !survivors.is_empty() {
-            let round = self.k.max(ROUND).min(survivors.len());
-            if round < survivors.len() {
-                survivors.select_nth_unstable_by(round, Survivor::rank);
+        let mut others = &mut survivors[..];
+        while !others.is_empty() {
+            let (mut best, after) = split_best(others, self.k.max(ROUND));
+            if source == Source::Copy {
+                bound_again(best, bounds, |range, bounds| {
+                    query.scan.bounds_from_means(tile.chunk.means(range)?, bounds);
+                    Ok(())
+                })?;
+                best = keep(best, query.best.threshold());
             }
-            let (best, others) = survivors.split_at_mut(round);
+            if source != Source::Fused {
+                bound_again(best, bounds, |range, bounds| {
+                    query.scan.bounds(tile.chunk.rows(range, rows)?, bounds);
+                    Ok(())
+                })?;
+            }
             best.sort_unstable_by(Survivor::rank);
             for survivor in best {
                 if f64::from(survivor.bound) < query.best.threshold() {
-                    // So are all that follow.
-                    return Ok(());
+                    // So are those that follow.
+                    break;
                 }
                 let at = survivor.row as usize;
-                let candidate = row(tile.chunk, at, &mut rest.rows)?;
+                let candidate = row(tile.chunk, at, rows)?;
                 let scored = score_pair(self.options.score, self.options.beta, query.row, candidate);
                 query.best.offer(Candidate { position: tile.chunk.position(at), scored });
             }
-            survivors = others;
+            others = keep(after, query.best.threshold());
         }
         Ok(())
     }

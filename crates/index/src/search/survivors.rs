@@ -55,13 +55,36 @@ pub(super) fn select(
     }
 }
 
-/// Computes the bounds of the survivors, which are in order, once more, and drops those that do not reach the threshold.
+/// The `most` survivors with the greatest bounds, by row, and the others.
+pub(super) fn split_best(survivors: &mut [Survivor], most: usize) -> (&mut [Survivor], &mut [Survivor]) {
+    if most >= survivors.len() {
+        return (survivors, &mut []);
+    }
+    survivors.select_nth_unstable_by(most, Survivor::rank);
+    let (best, others) = survivors.split_at_mut(most);
+    best.sort_unstable_by_key(|survivor| survivor.row);
+    (best, others)
+}
+
+/// The survivors that reach the threshold, in the order they were in.
+pub(super) fn keep(survivors: &mut [Survivor], threshold: f64) -> &mut [Survivor] {
+    let threshold = as_f32(threshold);
+    let mut kept = 0;
+    for at in 0..survivors.len() {
+        if reaches(survivors[at].bound, threshold) {
+            survivors[kept] = survivors[at];
+            kept += 1;
+        }
+    }
+    &mut survivors[..kept]
+}
+
+/// Replaces the bounds of the survivors, which are best in the order of their rows.
 ///
 /// # Errors
 /// What `bound` returns, which writes the bounds of some rows.
-pub(super) fn tighten(
-    survivors: &mut Vec<Survivor>,
-    threshold: f64,
+pub(super) fn bound_again(
+    survivors: &mut [Survivor],
     bounds: &mut Vec<f32>,
     mut bound: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
 ) -> Result<()> {
@@ -73,8 +96,6 @@ pub(super) fn tighten(
             survivor.bound = *bound;
         }
     }
-    let threshold = as_f32(threshold);
-    survivors.retain(|survivor| reaches(survivor.bound, threshold));
     Ok(())
 }
 
