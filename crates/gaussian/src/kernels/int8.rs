@@ -1,8 +1,7 @@
 //! Integer dot products of one query in int16 codes k and rows of int8 codes c: ⟨k, c⟩ and ‖c‖², exactly.
 
-use std::array::from_fn;
-
-use crate::simd::{CODES_MAX, Kernel, Level, Simd, dispatch};
+use super::stream::{Groups, ask};
+use crate::simd::{CODES_MAX, Simd};
 
 /// Rows side by side, as far apart as in [`super::stream`].
 const ROWS: usize = 4;
@@ -10,8 +9,8 @@ const ROWS: usize = 4;
 /// Codes in a cache line.
 const LINE: usize = 64;
 
-/// Bytes ahead of each stream to ask for.
-const AHEAD: usize = 512;
+/// Codes ahead to ask for a row's.
+const AHEAD: usize = 1024;
 
 /// A query as integers: a = scale × k + residual. Padded with zeros.
 #[derive(Clone, Debug)]
@@ -50,65 +49,49 @@ impl Codes {
         Some(Self { codes, dimension, scale, square, residual })
     }
 
-    /// Hands ⟨k, c⟩ and, if `SQUARES`, ‖c‖² (otherwise 0) of every row c to `out`, in any order.
+    /// ⟨k, c⟩ of every row c, and ‖c‖² if `N` is 2.
     ///
     /// # Panics
     /// Unless `rows` has whole rows of the query's dimension.
-    pub(crate) fn stream<const SQUARES: bool>(&self, level: Level, rows: &[i8], out: impl FnMut(usize, i32, i32)) {
+    pub(crate) fn dots<'a, const N: usize>(&'a self, rows: &'a [i8]) -> Dots<'a, N> {
+        const { assert!(N == 1 || N == 2) };
         assert!(rows.len().is_multiple_of(self.dimension), "whole rows");
-        let kernel = Stream::<_, SQUARES> { query: &self.codes, rows, dimension: self.dimension, out };
-        // SAFETY: whole rows, and a query padded beyond them.
-        unsafe { dispatch(level, kernel) }
+        Dots { query: &self.codes, rows, dimension: self.dimension }
     }
 }
 
-struct Stream<'a, F, const SQUARES: bool> {
+/// See [`Codes::dots`].
+pub(crate) struct Dots<'a, const N: usize> {
     /// Padded to [`CODES_MAX`].
     query: &'a [i16],
     /// Whole rows.
     rows: &'a [i8],
     dimension: usize,
-    out: F,
 }
 
-impl<F: FnMut(usize, i32, i32), const SQUARES: bool> Kernel for Stream<'_, F, SQUARES> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let rows = self.rows.len().checked_div(self.dimension).unwrap_or(0);
-        let part = rows / ROWS;
-        for first in 0..part {
-            let group: [usize; ROWS] = from_fn(|stream| stream * part + first);
-            // SAFETY: the caller's instructions; these rows lie within.
-            let sums = unsafe { self.group_sums::<S, ROWS>(group) };
-            for (row, [dot, square]) in group.into_iter().zip(sums) {
-                (self.out)(row, dot, square);
-            }
-        }
-        for row in part * ROWS..rows {
-            // SAFETY: as above.
-            let [[dot, square]] = unsafe { self.group_sums::<S, 1>([row]) };
-            (self.out)(row, dot, square);
-        }
+// SAFETY: `Codes::dots` checked that there are whole rows, and a query is padded beyond them.
+unsafe impl<const N: usize> Groups<i32, N, ROWS> for Dots<'_, N> {
+    fn rows(&self) -> usize {
+        self.rows.len().checked_div(self.dimension).unwrap_or(0)
     }
-}
 
-impl<F, const SQUARES: bool> Stream<'_, F, SQUARES> {
-    /// # Safety
-    /// The CPU has the instructions of `S`; the rows lie within.
     #[inline(always)]
-    unsafe fn group_sums<S: Simd, const K: usize>(&self, rows: [usize; K]) -> [[i32; 2]; K] {
+    fn begin<S: Simd>(&self, row: usize) {
+        ask::<S, _>(self.rows.as_ptr().wrapping_add(row * self.dimension), AHEAD);
+    }
+
+    #[inline(always)]
+    unsafe fn group<S: Simd, const K: usize>(&self, rows: [usize; K]) -> [[i32; N]; K] {
         let (dimension, whole) = (self.dimension, self.dimension - self.dimension % S::CODES);
         // SAFETY: the caller's promise; `d` steps to `whole` ≤ `dimension`, and a whole step more lies in the padding of
         // the query.
         unsafe {
             let starts = rows.map(|row| self.rows.as_ptr().add(row * dimension));
-            let mut sums = [[S::zero_i32(); 2]; K];
+            let mut sums = [[S::zero_i32(); N]; K];
             let mut d = 0;
             while d + LINE <= dimension {
                 for start in starts {
-                    S::prefetch(start.cast::<u8>().wrapping_add(d + AHEAD));
+                    ask::<S, _>(start.wrapping_add(d + AHEAD), 1);
                 }
                 for d in (d..d + LINE).step_by(S::CODES) {
                     self.step::<S, K>(starts, d, &mut sums);
@@ -125,18 +108,22 @@ impl<F, const SQUARES: bool> Stream<'_, F, SQUARES> {
                 }
             }
             // Not `map`: a closure inside a function that is not inlined would lose the instructions.
-            let mut totals = [[0; 2]; K];
-            for (total, [dot, square]) in totals.iter_mut().zip(sums) {
-                *total = [S::reduce_add_i32(dot), if SQUARES { S::reduce_add_i32(square) } else { 0 }];
+            let mut totals = [[0; N]; K];
+            for (totals, sums) in totals.iter_mut().zip(sums) {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total = S::reduce_add_i32(sum);
+                }
             }
             totals
         }
     }
+}
 
+impl<const N: usize> Dots<'_, N> {
     /// # Safety
     /// The CPU has the instructions of `S`; rows of whole vectors begin at `starts + d`.
     #[inline(always)]
-    unsafe fn step<S: Simd, const K: usize>(&self, starts: [*const i8; K], d: usize, sums: &mut [[S::I32; 2]; K]) {
+    unsafe fn step<S: Simd, const K: usize>(&self, starts: [*const i8; K], d: usize, sums: &mut [[S::I32; N]; K]) {
         // SAFETY: the caller's promise.
         unsafe {
             let k = S::load_i16(self.query.as_ptr().add(d));
@@ -149,12 +136,12 @@ impl<F, const SQUARES: bool> Stream<'_, F, SQUARES> {
     /// # Safety
     /// The CPU has the instructions of `S`.
     #[inline(always)]
-    unsafe fn add<S: Simd>([dot, square]: &mut [S::I32; 2], k: S::I16, c: S::I16) {
+    unsafe fn add<S: Simd>(sums: &mut [S::I32; N], k: S::I16, c: S::I16) {
         // SAFETY: the caller's promise.
         unsafe {
-            *dot = S::dot_i16(*dot, k, c);
-            if SQUARES {
-                *square = S::dot_i16(*square, c, c);
+            sums[0] = S::dot_i16(sums[0], k, c);
+            if N == 2 {
+                sums[1] = S::dot_i16(sums[1], c, c);
             }
         }
     }

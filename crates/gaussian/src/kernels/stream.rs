@@ -6,6 +6,8 @@
 //! instructions: no more of it.)
 
 use std::array::from_fn;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
@@ -20,6 +22,10 @@ pub(crate) unsafe trait Sums<const N: usize, const R: usize> {
     fn rows(&self) -> usize;
 
     fn dimension(&self) -> usize;
+
+    /// As [`Groups::begin`], where the CPU does not by itself.
+    #[inline(always)]
+    fn begin<S: Simd>(&self, _row: usize) {}
 
     /// Asks for what the row at `d` will soon come to, where the CPU does not by itself.
     #[inline(always)]
@@ -77,40 +83,122 @@ impl Part for First {
     }
 }
 
-/// Hands the sums of every row to `out`, in any order.
-pub(crate) fn stream<const N: usize, const R: usize>(
+/// Rows whose sums are handed on together: enough for vectors of every width, and so few that memory hardly waits
+/// meanwhile.
+pub(crate) const BLOCK: usize = 8;
+
+/// The sums of `K` rows at a time.
+///
+/// # Safety
+/// `group` may read the rows below `rows`, and no more: implementors have checked their slices.
+pub(crate) unsafe trait Groups<T, const N: usize, const R: usize> {
+    fn rows(&self) -> usize;
+
+    /// Asks for the beginning of a row that begins a stream: the CPU cannot foresee it, and its first lines would come one
+    /// after the other.
+    fn begin<S: Simd>(&self, row: usize);
+
+    /// `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `S`; the rows lie below `rows`.
+    unsafe fn group<S: Simd, const K: usize>(&self, rows: [usize; K]) -> [[T; N]; K];
+}
+
+// SAFETY: the promise of `Sums`.
+unsafe impl<T: Sums<N, R>, const N: usize, const R: usize> Groups<f32, N, R> for T {
+    fn rows(&self) -> usize {
+        Sums::rows(self)
+    }
+
+    #[inline(always)]
+    fn begin<S: Simd>(&self, row: usize) {
+        Sums::begin::<S>(self, row);
+    }
+
+    #[inline(always)]
+    unsafe fn group<S: Simd, const K: usize>(&self, rows: [usize; K]) -> [[f32; N]; K] {
+        // SAFETY: the caller's promise.
+        unsafe { group_sums::<S, T, N, R, K>(self, rows) }
+    }
+}
+
+/// Asks for the cache lines of `count` numbers at `at`, which may lie outside every object.
+#[inline(always)]
+pub(crate) fn ask<S: Simd, T>(at: *const T, count: usize) {
+    for line in (0..count * size_of::<T>()).step_by(64) {
+        // SAFETY: asking is allowed anywhere, and every CPU of the target can.
+        unsafe { S::prefetch(at.cast::<u8>().wrapping_add(line)) };
+    }
+}
+
+/// What becomes of the sums.
+pub(crate) trait Finish<T, const N: usize> {
+    /// Asks for what the rows from this one on need besides their sums.
+    fn begin<S: Simd>(&self, row: usize);
+
+    /// Takes the sums of consecutive rows, at most [`BLOCK`]; what lies behind them in the arrays is anything.
+    /// `#[inline(always)]`, so that its loops become vectors of the level.
+    fn finish<S: Simd>(&mut self, rows: Range<usize>, sums: &[[T; BLOCK]; N]);
+}
+
+/// Hands the sums of every row to `finish`, once, in any order.
+pub(crate) fn stream<T: Copy + Default, const N: usize, const R: usize>(
     level: Level,
-    sums: &impl Sums<N, R>,
-    out: impl FnMut(usize, [f32; N]),
+    groups: &impl Groups<T, N, R>,
+    finish: impl Finish<T, N>,
 ) {
     // SAFETY: nothing asked for beyond the instructions.
-    unsafe { dispatch(level, Stream { sums, out }) }
+    unsafe { dispatch(level, Stream { groups, finish, sums: PhantomData }) }
 }
 
-struct Stream<'a, T, F, const N: usize, const R: usize> {
-    sums: &'a T,
-    out: F,
+struct Stream<'a, G, F, T, const N: usize, const R: usize> {
+    groups: &'a G,
+    finish: F,
+    sums: PhantomData<[[T; N]; R]>,
 }
 
-impl<T: Sums<N, R>, F: FnMut(usize, [f32; N]), const N: usize, const R: usize> Kernel for Stream<'_, T, F, N, R> {
+impl<G: Groups<T, N, R>, F: Finish<T, N>, T: Copy + Default, const N: usize, const R: usize> Kernel
+    for Stream<'_, G, F, T, N, R>
+{
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let rows = self.sums.rows();
+        const { assert!(R <= BLOCK) };
+        let rows = self.groups.rows();
         let part = rows / R;
-        for first in 0..part {
-            let group: [usize; R] = from_fn(|stream| stream * part + first);
-            // SAFETY: the caller's instructions; R parts lie below `rows`.
-            let sums = unsafe { group_sums::<S, T, N, R, R>(self.sums, group) };
-            for (row, sums) in group.into_iter().zip(sums) {
-                (self.out)(row, sums);
+        for first in (0..part * R).step_by(part.max(1)) {
+            self.groups.begin::<S>(first);
+            self.finish.begin::<S>(first);
+        }
+        let mut sums = [[[T::default(); BLOCK]; N]; R];
+        for first in (0..part).step_by(BLOCK) {
+            let count = BLOCK.min(part - first);
+            for i in 0..count {
+                // SAFETY: the caller's instructions; R parts lie below `rows`.
+                let group = unsafe { self.groups.group::<S, R>(from_fn(|stream| stream * part + first + i)) };
+                for (sums, row) in sums.iter_mut().zip(group) {
+                    for (sums, sum) in sums.iter_mut().zip(row) {
+                        sums[i] = sum;
+                    }
+                }
+            }
+            for (stream, sums) in sums.iter().enumerate() {
+                let row = stream * part + first;
+                self.finish.finish::<S>(row..row + count, sums);
             }
         }
-        for row in part * R..rows {
+        let rest = part * R..rows;
+        for (i, row) in rest.clone().enumerate() {
             // SAFETY: as above.
-            let [sums] = unsafe { group_sums::<S, T, N, R, 1>(self.sums, [row]) };
-            (self.out)(row, sums);
+            let [row] = unsafe { self.groups.group::<S, 1>([row]) };
+            for (sums, sum) in sums[0].iter_mut().zip(row) {
+                sums[i] = sum;
+            }
+        }
+        if !rest.is_empty() {
+            self.finish.finish::<S>(rest, &sums[0]);
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Every sum of every kernel against float64, at every length and instruction set: off by at most γ Σ|terms|,
 //! γ = m 2⁻²⁴/(1 − m 2⁻²⁴) with the m that the kernel states; integers exactly.
 
+use std::ops::Range;
+
 use super::distance::Distances;
 use super::dot::Dots;
 use super::int8::Codes;
 use super::moments::{Moments, Query};
-use super::stream::{Sums, stream};
+use super::stream::{BLOCK, Finish, Groups, stream};
 use crate::Rows;
-use crate::simd::Level;
+use crate::simd::{Level, Simd};
 
-/// More than one group of rows side by side, and some left over.
-const ROWS: usize = 7;
+/// More than one block of rows side by side, and some left over.
+const ROWS: usize = 4 * BLOCK + 4 + 3;
 
 fn lengths() -> impl Iterator<Item = usize> {
     (1..=130).chain([384, 768, 1024, 1536, 4096])
@@ -25,17 +27,31 @@ fn positive(n: usize, seed: f32) -> Vec<f32> {
     values(n, seed).into_iter().map(f32::abs).collect()
 }
 
+/// Hands every row on by itself.
+struct Each<F>(F);
+
+impl<T: Copy, F: FnMut(usize, [T; N]), const N: usize> Finish<T, N> for Each<F> {
+    fn begin<S: Simd>(&self, _row: usize) {}
+
+    fn finish<S: Simd>(&mut self, rows: Range<usize>, sums: &[[T; BLOCK]; N]) {
+        assert!(rows.len() <= BLOCK);
+        for (i, row) in rows.enumerate() {
+            (self.0)(row, sums.map(|sums| sums[i]));
+        }
+    }
+}
+
 /// Compares with sums of terms in float64; `extra` is m − ⌈D/lanes⌉.
 fn check<const N: usize, const R: usize>(
     level: Level,
     dimension: usize,
     extra: usize,
-    kernel: &impl Sums<N, R>,
+    kernel: &impl Groups<f32, N, R>,
     terms: impl Fn(usize, usize) -> [f64; N],
 ) {
     let roundings = (dimension.div_ceil(level.lanes()) + extra) as f64 * (-24.0_f64).exp2();
     let mut seen = [0; ROWS];
-    stream(level, kernel, |row, sums| {
+    let each = |row: usize, sums: [f32; N]| {
         seen[row] += 1;
         for (index, sum) in sums.into_iter().enumerate() {
             let (mut exact, mut size) = (0.0, 0.0);
@@ -49,7 +65,8 @@ fn check<const N: usize, const R: usize>(
                 "{level:?} D={dimension} row {row} sum {index}: {sum} for {exact}"
             );
         }
-    });
+    };
+    stream(level, kernel, Each(each));
     assert_eq!(seen, [1; ROWS], "every row once");
 }
 
@@ -62,10 +79,12 @@ fn sums_are_as_near_as_stated() {
         let (b, w) = (&b[1..], &w[1..]);
         let rows = Rows::new(b, w, dimension).unwrap();
         let at = |x: &[f32], row: usize, d: usize| f64::from(x[row * dimension + d]);
-        check(level, dimension, 5, &Dots::new(a, b), |row, d| {
+        let terms = |row: usize, d: usize| {
             let (a, b) = (f64::from(a[d]), at(b, row, d));
             [a * b, b * b]
-        });
+        };
+        check(level, dimension, 5, &Dots::<_, 2>::new(a, b), terms);
+        check(level, dimension, 5, &Dots::<_, 1>::new(a, b), |row, d| [terms(row, d)[0]]);
         let query = Query { mean: a, second: p, variance: v };
         check(level, dimension, 6, &Moments::<5>::new(query, rows), |row, d| {
             let ([a, p, v], b, w) = ([a[d], p[d], v[d]].map(f64::from), at(b, row, d), at(w, row, d));
@@ -94,10 +113,12 @@ fn binary16_rows_are_as_near_as_stated() {
             if i * 3 % 2 == 1 { -size } else { size }
         };
         let codes: Vec<u16> = (0..=ROWS * dimension).map(code).collect();
-        check(level, dimension, 5, &Dots::new(&a[1..], &codes[1..]), |row, d| {
+        let terms = |row: usize, d: usize| {
             let x = value(1 + row * dimension + d);
             [f64::from(a[1 + d]) * x, x * x]
-        });
+        };
+        check(level, dimension, 5, &Dots::<_, 2>::new(&a[1..], &codes[1..]), terms);
+        check(level, dimension, 5, &Dots::<_, 1>::new(&a[1..], &codes[1..]), |row, d| [terms(row, d)[0]]);
     }
 }
 
@@ -108,14 +129,18 @@ fn integers_are_exact_and_the_query_is_near_its_codes() {
         let codes = Codes::new(query).unwrap();
         let rows: Vec<i8> = (0..=ROWS * dimension).map(|i| [127, -128, 3, -77, 0][i % 5]).collect();
         let mut seen = [0; ROWS];
-        codes.stream::<true>(level, &rows[1..], |row, dot, square| {
+        let mut dots = [0; ROWS];
+        stream(level, &codes.dots::<1>(&rows[1..]), Each(|row, [dot]: [i32; 1]| dots[row] = dot));
+        let each = |row: usize, [dot, square]: [i32; 2]| {
             seen[row] += 1;
+            assert_eq!(dots[row], dot);
             let row = &rows[1 + row * dimension..1 + (row + 1) * dimension];
             assert_eq!(i64::from(square), row.iter().map(|c| i64::from(*c).pow(2)).sum::<i64>());
             let exact: f64 = query.iter().zip(row).map(|(a, c)| f64::from(*a) * f64::from(*c)).sum();
             let error = codes.residual * f64::from(square).sqrt();
             assert!((codes.scale * f64::from(dot) - exact).abs() <= error * (1.0 + 1e-9) + 1e-9);
-        });
+        };
+        stream(level, &codes.dots::<2>(&rows[1..]), Each(each));
         assert_eq!(seen, [1; ROWS], "every row once");
         let norm = query.iter().map(|a| f64::from(*a).powi(2)).sum::<f64>().sqrt();
         assert!(codes.residual <= 1e-4 * norm * (dimension as f64).sqrt(), "{} of {norm}", codes.residual);
@@ -129,10 +154,11 @@ fn no_query_overflows_the_integers() {
         let rows = vec![i8::MIN; dimension];
         let exact = -128.0 * f64::from(f32::MAX) * dimension as f64;
         for level in Level::available() {
-            codes.stream::<true>(*level, &rows, |_, dot, square| {
+            let each = |_, [dot, square]: [i32; 2]| {
                 assert!((codes.scale * f64::from(dot) / exact - 1.0).abs() < 1e-2);
                 assert_eq!(square as usize, dimension << 14);
-            });
+            };
+            stream(*level, &codes.dots::<2>(&rows), Each(each));
         }
     }
     assert!(Codes::new(&vec![1.0; 1 << 17]).is_none());

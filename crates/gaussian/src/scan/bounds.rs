@@ -56,18 +56,21 @@ impl Bounds {
         Self { score, discount: PI / 8.0 * beta, square, trace, second }
     }
 
-    /// From the means alone.
+    /// cosine and uec from the means alone: μ, but at least this.
+    pub(super) fn floor(&self) -> f64 {
+        if self.score == Score::Cosine { f64::NEG_INFINITY } else { 0.0 }
+    }
+
+    /// prob-cosine from the means alone.
     #[inline(always)]
-    pub(super) fn over_means(&self, row: Means) -> f64 {
-        match self.score {
-            Score::Cosine => row.similarity,
-            Score::Uec => row.similarity.max(0.0),
-            Score::ProbCosine => row.similarity.max(0.0) / (self.second * row.square).sqrt(),
-            Score::Wasserstein2 | Score::Csd => {
-                self.over_distance((self.square + row.square - 2.0 * row.similarity).max(0.0))
-            }
-            _ => f64::INFINITY,
-        }
+    pub(super) fn quotient(&self, row: Means) -> f64 {
+        row.similarity.max(0.0) / (self.second * row.square).sqrt()
+    }
+
+    /// wasserstein2 and csd from the means alone.
+    #[inline(always)]
+    pub(super) fn distance(&self, row: Means) -> f64 {
+        self.over_distance((self.square + row.square - 2.0 * row.similarity).max(0.0))
     }
 
     /// A distance: from the least squared distance of what was compared.

@@ -9,51 +9,89 @@
 
 use super::Scan;
 use super::bounds::Range;
+use super::finish::{Form, Write};
 use super::margin::{Margin, known};
 use crate::Rows;
 use crate::kernels::distance::Distances;
 use crate::kernels::moments::{Moments, Query};
-use crate::kernels::stream::stream;
+use crate::kernels::stream::{Groups, stream};
+
+struct Uec<'a>(&'a Scan);
+
+impl Form<f32, 4> for Uec<'_> {
+    #[inline(always)]
+    fn bound(&self, sums: [f32; 4], _: f64, _: f64) -> f32 {
+        let Self(scan) = self;
+        let [dot, rows, query, square] = sums.map(f64::from);
+        let bound = scan.bounds.uec(scan.similarity(dot, square), scan.variance_range(rows + query, square));
+        known(bound, dot + rows + query + square)
+    }
+}
+
+struct ProbCosine<'a>(&'a Scan);
+
+impl Form<f32, 5> for ProbCosine<'_> {
+    #[inline(always)]
+    fn bound(&self, sums: [f32; 5], _: f64, _: f64) -> f32 {
+        let Self(scan) = self;
+        let [dot, rows, query, square, trace] = sums.map(f64::from);
+        let second = square + trace;
+        let second = Range { below: scan.margin.below(second), above: scan.margin.above(second) };
+        let variance = scan.variance_range(rows + query, square);
+        let bound = scan.bounds.prob_cosine(scan.similarity(dot, square), variance, second);
+        known(bound, dot + rows + query + square + trace)
+    }
+}
+
+struct Csd<'a>(&'a Scan);
+
+impl Form<f32, 2> for Csd<'_> {
+    #[inline(always)]
+    fn bound(&self, sums: [f32; 2], _: f64, _: f64) -> f32 {
+        let Self(scan) = self;
+        let sum = f64::from(sums[0]) + f64::from(sums[1]);
+        known(scan.bounds.over_distance(scan.margin.below(sum)), sum)
+    }
+}
+
+struct Wasserstein2<'a>(&'a Scan);
+
+impl Form<f32, 3> for Wasserstein2<'_> {
+    #[inline(always)]
+    fn bound(&self, sums: [f32; 3], _: f64, _: f64) -> f32 {
+        let Self(scan) = self;
+        let [distance, trace, roots] = sums.map(f64::from);
+        let rounding = f64::from(f32::EPSILON) * (scan.spread + scan.margin.above(trace).sqrt());
+        let root = (scan.margin.below(roots).sqrt() - rounding).max(0.0);
+        let square = scan.margin.below(distance) + root * root;
+        known(scan.bounds.over_distance(square), distance + trace + roots)
+    }
+}
 
 impl Scan {
     pub(super) fn uec(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        stream(self.level, &Moments::<4>::new(self.query(), rows), |row, sums| {
-            let [dot, rows, query, square] = sums.map(f64::from);
-            let means = self.means(dot, square, 1.0);
-            let bound = self.bounds.uec(means.similarity, self.variance_range(rows + query, square));
-            bounds[row] = known(bound, dot + rows + query + square);
-        });
+        self.fused(&Moments::<4>::new(self.query(), rows), Uec(self), bounds);
     }
 
     pub(super) fn prob_cosine(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        stream(self.level, &Moments::<5>::new(self.query(), rows), |row, sums| {
-            let [dot, rows, query, square, trace] = sums.map(f64::from);
-            let means = self.means(dot, square, 1.0);
-            let second = square + trace;
-            let second = Range { below: self.margin.below(second), above: self.margin.above(second) };
-            let bound = self.bounds.prob_cosine(means.similarity, self.variance_range(rows + query, square), second);
-            bounds[row] = known(bound, dot + rows + query + square + trace);
-        });
+        self.fused(&Moments::<5>::new(self.query(), rows), ProbCosine(self), bounds);
     }
 
     pub(super) fn csd(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        let kernel = Distances::<2>::new(&self.mean, &self.deviation, rows);
-        stream(self.level, &kernel, |row, sums| {
-            let [distance, trace] = sums.map(f64::from);
-            let square = self.margin.below(distance + trace);
-            bounds[row] = known(self.bounds.over_distance(square), distance + trace);
-        });
+        self.fused(&Distances::<2>::new(&self.mean, &self.deviation, rows), Csd(self), bounds);
     }
 
     pub(super) fn wasserstein2(&self, rows: Rows<'_>, bounds: &mut [f32]) {
-        let kernel = Distances::<3>::new(&self.mean, &self.deviation, rows);
-        stream(self.level, &kernel, |row, sums| {
-            let [distance, trace, roots] = sums.map(f64::from);
-            let rounding = f64::from(f32::EPSILON) * (self.spread + self.margin.above(trace).sqrt());
-            let root = (self.margin.below(roots).sqrt() - rounding).max(0.0);
-            let square = self.margin.below(distance) + root * root;
-            bounds[row] = known(self.bounds.over_distance(square), distance + trace + roots);
-        });
+        self.fused(&Distances::<3>::new(&self.mean, &self.deviation, rows), Wasserstein2(self), bounds);
+    }
+
+    fn fused<const N: usize, const R: usize>(
+        &self,
+        sums: &impl Groups<f32, N, R>,
+        form: impl Form<f32, N>,
+        bounds: &mut [f32],
+    ) {
+        stream(self.level, sums, Write { form, scales: None, errors: None, bounds });
     }
 
     fn query(&self) -> Query<'_> {

@@ -58,10 +58,8 @@ pub(super) fn known(bound: f64, sums: f64) -> f32 {
 pub(super) fn round_up(x: f64) -> f32 {
     const STEP: f64 = f32::EPSILON as f64;
     const TINY: f64 = 4.0 * 1e-45_f32 as f64;
-    if x.is_nan() {
-        return f32::INFINITY;
-    }
-    (x + (x.abs() * STEP + TINY)).max(f64::from(-f32::MAX)) as f32
+    let above = (x + (x.abs() * STEP + TINY)).max(f64::from(-f32::MAX)) as f32;
+    if x.is_nan() { f32::INFINITY } else { above }
 }
 
 #[cfg(test)]

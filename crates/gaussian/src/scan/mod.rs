@@ -6,6 +6,7 @@
 mod block;
 mod bounds;
 mod divergence;
+mod finish;
 mod fused;
 mod lines;
 mod margin;
