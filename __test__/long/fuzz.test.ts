@@ -1,5 +1,5 @@
 // Damaged files of every kind: a load works or says by code what is wrong, soon and without a crash.
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,11 +7,15 @@ import { Encoder, Ensemble, type ErrorCode, GaussianBatch, GaussianIndex } from 
 import { tiny } from '../paths.ts'
 import { figures, LONG } from './child.ts'
 import { text } from './random.mjs'
+import { DIMENSION, rowsOf } from './rows.mjs'
 
 const MODEL: ErrorCode[] = ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED', 'ERR_MODEL_NOT_FOUND']
 /** What damage of each kind of file may be called. */
 const CODES: Record<string, ErrorCode[]> = {
-  index: ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
+  'base native': ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
+  'base pure': ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
+  'journal native': ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
+  'journal pure': ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
   posterior: ['ERR_FILE_CORRUPT', 'ERR_FILE_VERSION'],
   // What our reader takes for a sound graph goes on to ONNX Runtime, whose refusals are ERR_MODEL_INVALID.
   onnx: MODEL,
@@ -52,16 +56,58 @@ beforeAll(async () => {
   await using fitted = await Encoder.load(join(folder, 'model'), { posterior, threads: 1 })
   const ensemble = await Ensemble.load([fitted, fitted])
   await ensemble.save(join(folder, 'ensemble'))
-  const dimension = 8
-  using index = new GaussianIndex({ dimension, fingerprint: ensemble.fingerprint })
-  const numbers = Float32Array.from({ length: 40 * dimension }, (_, i) => 1 + i)
-  await index.add(
-    Array.from({ length: 40 }, (_, i) => text(i)),
-    new GaussianBatch({ mean: numbers, variance: numbers, dimension }),
-  )
-  await index.save(join(folder, 'index'))
+  await indexes()
 }, 60_000)
 afterAll(() => rm(folder, { recursive: true }))
+
+const names = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${prefix}${text(i)}`)
+
+/** Indexes of every plan, each with another one of the same plan and ids, and one with a journal. */
+async function indexes(): Promise<void> {
+  const plans = {
+    float32: {},
+    float16: { storage: 'float16' },
+    int8: { storage: 'int8' },
+    prefilter: { prefilter: 'int8', fingerprint: 'of the fuzzing' },
+    blocks: { prefilter: 'int8' },
+    empty: {},
+  } as const
+  for (const [name, plan] of Object.entries(plans))
+    for (const [version, end] of ['', '-other'].entries()) {
+      using index = new GaussianIndex({ dimension: DIMENSION, ...plan })
+      const ids = names('', { blocks: 6000, empty: version }[name] ?? 40)
+      await index.add(ids, new GaussianBatch(rowsOf(ids, version)))
+      await index.save(join(folder, `${name}${end}.uec`))
+    }
+  const file = join(folder, 'journal.uec')
+  await cp(join(folder, 'int8.uec'), file)
+  using index = await GaussianIndex.open(file)
+  using other = await GaussianIndex.open(join(folder, 'float32.uec'))
+  const states = [new Map(index.ids().map((id) => [id, 0]))]
+  for (let version = 1; version <= 8; version++) {
+    const state = new Map(states.at(-1))
+    const old = [...state.keys()].slice(version, 2 * version)
+    if (version % 3 === 0) {
+      await index.remove(old)
+      await other.remove(old.slice(1))
+      for (const id of old) state.delete(id)
+    } else {
+      const ids = [...old, ...names(`${version} `, 3)]
+      const batch = new GaussianBatch(rowsOf(ids, version))
+      await index.add(ids, batch)
+      await other.add(ids, batch)
+      for (const id of ids) state.set(id, version)
+    }
+    states.push(state)
+  }
+  await writeFile(join(folder, 'journal.json'), JSON.stringify(states.map((state) => [...state])))
+}
+
+const script = (kind: string, seed: number, share: number): [string, (string | number)[]] =>
+  kind.includes(' ')
+    ? ['open-damaged.mjs', [...kind.split(' '), folder, seed, share]]
+    : ['load-damaged.mjs', [kind, folder, seed, share]]
 
 describe('a damaged file', () => {
   it.each(Object.keys(CODES))(
@@ -71,12 +117,10 @@ describe('a damaged file', () => {
       let [slowest, growth] = [0, 0]
       for (let seed = 1; seed <= COUNT; seed += SHARE) {
         const share = Math.min(SHARE, COUNT - seed + 1)
-        const found = await figures<Found>('load-damaged.mjs', [kind, folder, seed, share]).catch(
-          async (error) => {
-            const last = await readFile(join(folder, 'seed'), 'utf8').catch(() => 'none')
-            throw new Error(`${kind}: the last seed is ${last}`, { cause: error })
-          },
-        )
+        const found = await figures<Found>(...script(kind, seed, share)).catch(async (error) => {
+          const last = await readFile(join(folder, 'seed'), 'utf8').catch(() => 'none')
+          throw new Error(`${kind}: the last seed is ${last}`, { cause: error })
+        })
         for (const [code, n] of Object.entries(found.codes)) {
           if (code !== 'works') expect(CODES[kind], found.examples[code]).toContain(code)
           counts[code] = (counts[code] ?? 0) + n

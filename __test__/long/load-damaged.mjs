@@ -1,10 +1,9 @@
-// Loads damaged files: node load-damaged.mjs <kind> <folder> <first seed> <count>. The file `seed` in the folder always says
-// which is being loaded, for the case that this process does not live to tell. Prints what came out as JSON.
+// Loads damaged models: node load-damaged.mjs <kind> <folder> <first seed> <count>. Prints what came out as JSON.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Encoder, Ensemble, GaussianIndex, Posterior, UecError } from '../../dist/index.js'
-import { damageBytes, damageIndex, damageJson, damagePosterior } from './mutations.mjs'
-import { random } from './random.mjs'
+import { Encoder, Ensemble, Posterior } from '../../dist/index.js'
+import { attempts } from './attempts.mjs'
+import { damageBytes, damageJson, damagePosterior } from './mutations.mjs'
 
 const [kind, folder, first, count] = process.argv.slice(2)
 
@@ -27,16 +26,6 @@ const encoder = (file) => ({
 })
 
 const KINDS = {
-  index: {
-    file: 'index',
-    damage: damageIndex,
-    use: async (file) => {
-      const index = await GaussianIndex.open(file)
-      await index.verify()
-      for (const id of index.ids()) finite(index.get(id).mean)
-      index.dispose()
-    },
-  },
   posterior: {
     file: 'posterior',
     damage: damagePosterior,
@@ -70,24 +59,8 @@ const path = join(folder, file)
 const whole = readFileSync(path)
 for (let i = 0; i < 5; i++) await use(path)
 
-const found = { codes: {}, examples: {}, slowest: 0, slowestSeed: 0, growth: 0 }
-const before = process.memoryUsage.rss()
-for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-  const bytes = damage(random(seed), whole)
-  writeFileSync(path, bytes)
-  writeFileSync(join(folder, 'seed'), String(seed))
-  const start = performance.now()
-  let code = 'works'
-  try {
-    await use(path)
-  } catch (error) {
-    code = error instanceof UecError ? error.code : 'no UecError'
-    found.examples[code] ??= `seed ${seed}: ${error?.stack ?? error}`
-  }
-  const time = performance.now() - start
-  if (time > found.slowest) Object.assign(found, { slowest: time, slowestSeed: seed })
-  found.codes[code] = (found.codes[code] ?? 0) + 1
-  found.growth = Math.max(found.growth, process.memoryUsage.rss() - before)
-}
+await attempts(folder, Number(first), Number(count), (next) => {
+  writeFileSync(path, damage(next, whole))
+  return () => use(path)
+})
 writeFileSync(path, whole)
-console.log(JSON.stringify(found))

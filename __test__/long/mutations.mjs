@@ -1,5 +1,6 @@
 // Damage to bytes and to JSON, chosen by a random generator.
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 
 const pick = (next, list) => list[Math.floor(next() * list.length)]
 
@@ -97,14 +98,70 @@ export function damageJson(next, content) {
   return Buffer.from(JSON.stringify(damageValue(next, JSON.parse(content.toString('utf8')))))
 }
 
-/** An index file with a checksum that fits its damage (docs/index-format.md): what stands behind the checksum is reached. */
-export function damageIndex(next, content) {
-  const bytes = damageBytes(next, content)
-  if (bytes.length < 192 || next() < 0.5) return bytes
-  bytes.writeBigUInt64LE(BigInt(bytes.length), 32)
-  bytes.fill(0, 104, 136)
-  createHash('sha256').update(bytes).digest().copy(bytes, 104)
+/** Now and then bytes of another file in the place of its own, as if two saves had mixed; other damage else. */
+function damageOrSplice(next, content, other) {
+  if (next() < 0.8) return damageBytes(next, content)
+  const bytes = Buffer.from(content)
+  const start = place(next, Math.min(bytes.length, other.length))
+  const end = next() < 0.5 ? bytes.length : start + Math.floor(next() * 4096)
+  other.copy(bytes, start, start, Math.min(end, other.length))
   return bytes
+}
+
+const BLOCK = 1 << 20
+
+/** Damage to an index file of the library, with another one of the same plan at hand (docs/index-format.md). */
+export function damageIndex(next, content, other) {
+  const bytes = damageOrSplice(next, content, other)
+  const forged = bytes.length >= 256 && next() < 0.5
+  if (forged) forgeIndex(bytes, next() < 0.8)
+  return { bytes, forged }
+}
+
+/** Gives it checksums, and often a length, that fit its damage: what stands behind them is reached. */
+function forgeIndex(bytes, fitting) {
+  if (fitting) bytes.writeBigUInt64LE(BigInt(bytes.length), 32)
+  const start = Math.min(Math.ceil((256 + 4 * bytes.readUInt32LE(40)) / 64) * 64, bytes.length)
+  for (let at = start, entry = 256; at < bytes.length && entry + 4 <= start; at += BLOCK, entry += 4)
+    bytes.writeUInt32LE(crc32(bytes.subarray(at, at + BLOCK)), entry)
+  bytes.writeUInt32LE(crc32(bytes.subarray(256, start)), 44)
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 252)), 252)
+}
+
+/** A copy of a journal that says it had reached the disk up to here. */
+export function committed(journal, length) {
+  const copy = Buffer.from(journal)
+  copy.writeBigUInt64LE(BigInt(length), 56)
+  copy.writeUInt32LE(crc32(copy.subarray(56, 64)), 52)
+  return copy
+}
+
+/** Where the records of a journal end. */
+export function recordEnds(journal) {
+  const ends = [64]
+  for (let at = 64; at + 24 <= journal.length; ends.push(at))
+    at += 24 + Number(journal.readBigUInt64LE(at + 8))
+  return ends
+}
+
+/** Damage to a journal of which the first `acknowledged` bytes count. */
+export function damageJournal(next, content, other, acknowledged) {
+  const bytes = damageOrSplice(next, committed(content, acknowledged), other)
+  const forged = bytes.length >= 64 && next() < 0.5
+  if (forged) forgeJournal(bytes, next() < 0.5)
+  return { bytes, forged }
+}
+
+function forgeJournal(bytes, fitting) {
+  if (fitting) bytes.writeBigUInt64LE(BigInt(bytes.length), 56)
+  bytes.writeUInt32LE(crc32(bytes.subarray(56, 64)), 52)
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 48)), 48)
+  for (let at = 64; at + 24 <= bytes.length; ) {
+    const end = at + 24 + Number(bytes.readBigUInt64LE(at + 8))
+    bytes.writeUInt32LE(crc32(bytes.subarray(at + 24, end)), at + 16)
+    bytes.writeUInt32LE(crc32(Buffer.concat([bytes.subarray(16, 48), bytes.subarray(at, at + 20)])), at + 20)
+    at = end
+  }
 }
 
 const TENSORS = ['sample_hash', 'sample_norm', 'H', 'gamma', 'sample_h', 'sample_mean']
