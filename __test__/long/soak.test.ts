@@ -9,6 +9,17 @@ interface Run {
   growth: number
 }
 
+interface IndexSoak {
+  rounds: number
+  done: Record<string, number>
+  growth: number
+  warmBytes: number
+  mostBytes: number
+  journal: number
+  left: number
+  names: string[]
+}
+
 /** A young generation of one size: V8 would let it grow by 30 MB on the way, which is no leak. */
 const FLAGS = ['--expose-gc', '--max-semi-space-size=1']
 const soak = <T>(what: string, amount: number) => figures<T>('soak.mjs', [what, amount], FLAGS)
@@ -31,6 +42,24 @@ describe('memory', () => {
     expect(size).toBe(20 * 16)
     expect(growth).toBeLessThan(FLAT)
   }, 900_000)
+
+  it.each(['native', 'pure'])(
+    'is flat while indexes are changed, searched, read and saved: %s',
+    async (name) => {
+      const seconds = LONG ? 600 : 6
+      const found = await figures<IndexSoak>('index-soak.mjs', [name, seconds], FLAGS)
+      const { rounds, done, growth, warmBytes, mostBytes, journal, left, names } = found
+      const counts = Object.entries(done).map(([what, count]) => `${count} ${what}`)
+      console.log(`${rounds} rounds in ${seconds} s (${name}): ${counts.join(', ')}; ${MB(growth)} more`)
+      console.log(`bytes: ${MB(warmBytes)}, then ${MB(mostBytes)}; journals: at most ${MB(journal)}`)
+      expect(rounds).toBeGreaterThan(10)
+      expect(growth).toBeLessThan(FLAT)
+      expect(mostBytes).toBeLessThan(1.02 * warmBytes)
+      expect(left, 'open files').toBeLessThan(1)
+      expect(names, 'files left beside').toEqual([])
+    },
+    900_000,
+  )
 
   it('does not depend on the number of pairs that are fitted', async () => {
     const few = LONG ? 1000 : 150
