@@ -2,35 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Encoder, GaussianBatch, GaussianIndex } from '../../dist/index.js'
+import { clock, measured } from './event-loop.mjs'
 import { random, text } from './random.mjs'
 
 const model = process.argv[2]
 const folder = mkdtempSync(join(tmpdir(), 'uec-gaps-'))
-const gaps = {}
-const settle = () => new Promise((resolve) => setTimeout(resolve, 30))
-
-/** Runs a call and notes how long it took and how long the loop stood still at most. */
-async function measure(name, call) {
-  globalThis.gc() // what came before shall not be collected meanwhile
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
-  await settle() // the first turn counts from here on, not from the call
-  const start = performance.now()
-  const result = await call()
-  const took = performance.now() - start
-  await settle()
-  delay.disable()
-  gaps[name] = { longest: delay.max / 1e6, took }
-  return result
-}
+const { gaps, measure } = measured()
 
 const texts = (n) => Array.from({ length: n }, (_, i) => `${text(i)} and ${text(i + 100)}`)
 
 await measure('a loop that blocks', () => {
-  const end = performance.now() + 200
-  while (performance.now() < end);
+  const end = clock() + 200
+  while (clock() < end);
 })
 const encoder = await measure('load', () => Encoder.load(model, { threads: 1 }))
 await measure('embed 200 texts', () => encoder.embed(texts(200)))
@@ -60,4 +44,4 @@ await measure('save 100 000 rows', () => index.save(file))
 await measure('open 100 000 rows', () => GaussianIndex.open(file))
 await measure('remove 50 000 rows', () => index.remove(ids.slice(0, 50_000)))
 rmSync(folder, { recursive: true })
-console.log(JSON.stringify(gaps))
+console.log(JSON.stringify({ gaps, during: {} }))
