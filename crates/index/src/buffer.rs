@@ -4,47 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Pod;
 use uec_gaussian::{Error, ErrorCode, Result};
 
-/// The unit of an owned buffer, so that every column starts at a multiple of 64.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-/// Bytes that this process allocated.
-#[derive(Debug, Default)]
-pub(crate) struct Owned {
-    lines: Vec<Line>,
-    bytes: usize,
-}
-
-impl Owned {
-    /// `bytes` zeros.
-    ///
-    /// # Errors
-    /// [`ErrorCode::OutOfMemory`].
-    pub(crate) fn zeroed(bytes: usize) -> Result<Self> {
-        let count = bytes.div_ceil(size_of::<Line>());
-        let mut lines = reserved(count)?;
-        lines.resize(count, Line::zeroed());
-        Ok(Self { lines, bytes })
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.bytes]
-    }
-
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.bytes]
-    }
-
-    /// The elements `range` as numbers of type `T`.
-    pub(crate) fn view_mut<T: Pod>(&mut self, range: Range<usize>) -> &mut [T] {
-        let bytes = range.start * size_of::<T>()..range.end * size_of::<T>();
-        bytemuck::cast_slice_mut(&mut self.bytes_mut()[bytes])
-    }
-}
+pub(crate) use crate::owned::Owned;
 
 /// A mapped file, as the rows see it.
 pub(crate) trait Mapped: fmt::Debug + Send + Sync {
@@ -89,7 +52,7 @@ impl Buffer {
     /// Bytes of memory that it holds: none if mapped.
     pub(crate) fn allocated(&self) -> usize {
         match self {
-            Self::Owned(owned) => owned.lines.capacity() * size_of::<Line>(),
+            Self::Owned(owned) => owned.allocated(),
             Self::Mapped(..) => 0,
         }
     }
@@ -122,18 +85,6 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn owned_bytes_are_zeros_that_start_at_a_cache_line() {
-        for bytes in [0, 1, 63, 64, 65, 1000] {
-            let mut owned = Owned::zeroed(bytes).unwrap();
-            assert_eq!(owned.bytes(), vec![0; bytes]);
-            assert!(owned.bytes().as_ptr().addr().is_multiple_of(64));
-            owned.bytes_mut().fill(1);
-            assert_eq!(Buffer::Owned(owned).bytes(0..bytes).unwrap(), vec![1; bytes]);
-        }
-        assert_eq!(Owned::zeroed(usize::MAX).unwrap_err().code, ErrorCode::OutOfMemory);
-    }
 
     #[test]
     fn numbers_are_seen_in_place() {

@@ -13,6 +13,7 @@ mod encoding;
 mod file;
 mod gaussian_index;
 mod ids;
+mod owned;
 mod search;
 mod state;
 mod storage;

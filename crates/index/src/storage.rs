@@ -72,7 +72,7 @@ impl Column {
     ];
 }
 
-/// Bytes of means of a full chunk in float32.
+/// Bytes of means of a full chunk: a huge page.
 const CHUNK_BYTES: usize = 2 << 20;
 
 /// What decides the bytes of a row.
@@ -103,9 +103,9 @@ impl Layout {
         }
     }
 
-    /// Rows of a full chunk: 2 MiB of means in float32.
+    /// Rows of a full chunk: 2 MiB of means as they are stored.
     pub(crate) const fn rows_per_chunk(&self) -> usize {
-        let rows = CHUNK_BYTES / 4 / self.dimension;
+        let rows = CHUNK_BYTES / self.width(Column::Means);
         if rows == 0 { 1 } else { rows }
     }
 
