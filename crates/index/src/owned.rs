@@ -1,6 +1,6 @@
 //! Memory of a column, aligned to a cache line: allocated, or in huge pages where it fills them.
 //!
-//! Reading a million rows takes a fifth longer if every 4 KiB of them is a page of its own.
+//! In pages of 4 KiB scans of rows took an eighth (float32) to a fifth (int8) longer, where measured.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
 //! Bounds from the means alone, in each encoding.
 //!
 //! float32 and float16: the sums of `kernels::dot` with the margins of [`super::margin`], times the scale of the row. For
-//! the error of ⟨a, c⟩ over binary16 codes, ‖c‖ ≤ 65504 √D takes the place of a second sum, which would cost more than
-//! reading the row: stored rows, unless tiny, have a code of 2¹⁴ or more, so that the error is counted as if every number
+//! the error of ⟨a, c⟩ over binary16 codes, ‖c‖ ≤ 65504 √D takes the place of a second sum, for which there is
+//! little time: stored rows, unless tiny, have a code of 2¹⁴ or more, so that the error is counted as if every number
 //! of a row were at most four times its largest.
 //!
 //! int8: a = t k + r with the query's codes k, a row x = s c + e with ‖e‖ its error, or |e_i| ≤ 2⁻²⁴ |s c_i| where the
