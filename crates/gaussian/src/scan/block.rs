@@ -31,7 +31,8 @@ impl ScanBlock {
     pub(super) fn with_level(level: Level, queries: Rows<'_>, score: Score, beta: f64) -> Self {
         assert!(queries.len() <= Self::MAX, "{} queries are more than {}", queries.len(), Self::MAX);
         let fused = matches!(score, Score::Uec | Score::Cosine | Score::ProbCosine);
-        let scans = if fused { Vec::new() } else { queries.iter().map(|q| Scan::new(q, score, beta)).collect() };
+        let scans =
+            if fused { Vec::new() } else { queries.iter().map(|q| Scan::with_level(q, score, beta, level)).collect() };
         Self {
             level,
             queries: Queries::new(queries, fused && score != Score::Cosine),
