@@ -11,7 +11,7 @@ interface Found {
 }
 
 it('workers share the addon, and what is left of a terminated one is a free lock and a whole file', async () => {
-  const rounds = LONG ? 25 : 2
+  const rounds = LONG ? 12 : 2
   const found = await figures<Found>('index-workers.mjs', [rounds])
   console.log(`workers: ${JSON.stringify(found)}`)
   expect(found.own).toBe(7)
