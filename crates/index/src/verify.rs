@@ -11,7 +11,8 @@ impl GaussianIndex {
     /// Checks every stored row and id.
     ///
     /// # Errors
-    /// [`ErrorCode::Internal`] if the index contradicts itself; [`ErrorCode::FileCorrupt`] if its file is damaged;
+    /// [`ErrorCode::FileCorrupt`] if a row is none that can be added, or its prefilter is of another;
+    /// [`ErrorCode::Internal`] if the table of ids contradicts the rows;
     /// [`ErrorCode::Aborted`].
     pub fn verify(&self, cancel: &Cancel) -> Result<()> {
         let state = self.state();
@@ -19,8 +20,7 @@ impl GaussianIndex {
         for chunk in &state.chunks {
             cancel.check()?;
             let damaged = |what: &str| {
-                let code = if chunk.is_mapped() { ErrorCode::FileCorrupt } else { ErrorCode::Internal };
-                Error::new(code, format!("the index is damaged: {what}. Restore or rebuild it"))
+                Error::new(ErrorCode::FileCorrupt, format!("the index is damaged: {what}. Restore or rebuild it"))
             };
             // Where no living row lies, too.
             for column in Column::ALL {
