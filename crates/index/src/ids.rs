@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{PoisonError, RwLock};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use uec_gaussian::Result;
 
 use crate::buffer::{no_memory, reserved};
@@ -27,6 +28,11 @@ impl Ids {
         let mut text = String::new();
         text.try_reserve_exact(bytes).map_err(|_| no_memory(bytes))?;
         Ok(Self { text, ends: reserved(count)? })
+    }
+
+    /// Ids of which each ends at one of `ends`: rising, the last at the end of `text`. `None` if one is no text.
+    pub(crate) fn from_parts(text: String, ends: Vec<u32>) -> Option<Self> {
+        ends.iter().all(|end| text.is_char_boundary(*end as usize)).then_some(Self { text, ends })
     }
 
     /// Appends an id, for which there is room.
@@ -97,6 +103,26 @@ impl IdTable {
                 positions.insert_unique(hash, position, |_| hash);
             }
         }
+    }
+
+    /// Inserts the ids of a new table, for which there is room; false if one occurs twice. `id` is that of a position
+    /// among them.
+    pub(crate) fn fill<'a>(
+        &self,
+        mut entries: impl Iterator<Item = (&'a str, u32)>,
+        id: impl Fn(u32) -> Option<&'a str>,
+    ) -> bool {
+        let mut positions = self.positions.write().unwrap_or_else(PoisonError::into_inner);
+        entries.all(|(text, position)| {
+            let hash = self.hasher.hash_one(text);
+            match positions.entry(hash, |other| id(*other) == Some(text), |_| hash) {
+                Entry::Occupied(_) => false,
+                Entry::Vacant(place) => {
+                    place.insert(position);
+                    true
+                }
+            }
+        })
     }
 
     /// Entries that it holds and could hold.

@@ -52,8 +52,7 @@ impl State {
         let table = Arc::new(IdTable::with_capacity(len)?);
         let chunk_rows = settings.layout.rows_per_chunk();
         let state = Self { settings: Arc::new(settings), chunk_rows, chunks, table, len, end: len as u32 };
-        state.table.insert(state.entries(0));
-        let unique = state.entries(0).all(|(id, position)| state.position(id) == Some(position));
+        let unique = state.table.fill(state.entries(0), |position| state.id(position));
         Ok(unique.then_some(state))
     }
 
