@@ -3,6 +3,7 @@
 
 mod lossy_disk;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -206,6 +207,44 @@ fn a_failing_disk_costs_the_change_under_way_alone() {
             }
             if !disk.has_failed() {
                 break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_a_change_leaves_the_index_as_it_was_or_to_be_opened_again() {
+    let rows =
+        |value: f32| Gaussians { mean: vec![value; DIMENSION], variance: vec![1.0; DIMENSION], dimension: DIMENSION };
+    for save in [false, true] {
+        for operation in 0.. {
+            let lossy = LossyDisk::default();
+            let disk: Arc<dyn Disk> = Arc::new(lossy.clone());
+            let path = Path::new(PATH);
+            let options = IndexOptions { dimension: DIMENSION, ..IndexOptions::default() };
+            GaussianIndex::new(options).unwrap().save_on(&disk, path).unwrap();
+            let index = GaussianIndex::open_on(&disk, path, OpenOptions::default()).unwrap();
+            index.add(&["a"], rows(1.0).rows()).unwrap();
+            lossy.panic_at(operation);
+            let change = || if save { index.save_on(&disk, path) } else { index.add(&["a long b"], rows(2.0).rows()) };
+            if catch_unwind(AssertUnwindSafe(change)).is_ok() {
+                assert!(operation > 3);
+                break;
+            }
+            assert!(index.snapshot().ids().eq(["a"]));
+            let later = index.add(&["c"], rows(3.0).rows());
+            if let Err(error) = &later {
+                assert_eq!(error.code, ErrorCode::FileWrite);
+                assert!(error.message.contains("open it again"), "{error}");
+            }
+            drop(index);
+            let opened = GaussianIndex::open_on(&disk, path, OpenOptions::default()).unwrap().snapshot();
+            let found: Vec<&str> = opened.ids().collect();
+            match later {
+                Ok(()) => assert_eq!(found, ["a", "c"]),
+                Err(_) if save => assert_eq!(found, ["a"]),
+                // It was on the disk when the panic came.
+                Err(_) => assert_eq!(found, ["a", "a long b"]),
             }
         }
     }

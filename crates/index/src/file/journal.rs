@@ -34,14 +34,16 @@ pub(crate) struct Journal {
     owed: Owed,
 }
 
-/// What failed and must be done before the next record.
+/// What must be done before the next record. It is set before the work that may fail, so that a panic leaves it set.
 #[derive(Debug, PartialEq)]
 enum Owed {
     Nothing,
-    /// Something stands behind the records that count.
+    /// Something may stand behind the records that count.
     Cut,
     /// This base is in place and holds all records.
     Reset(Identity),
+    /// What is on the disk and what is in memory may differ: opening finds out.
+    Reopen,
 }
 
 impl Journal {
@@ -92,7 +94,7 @@ impl Journal {
     /// [`Damage::Write`].
     pub(super) fn replace_base(&mut self, new: Identity, rename: impl FnOnce() -> std::io::Result<()>) -> Result<()> {
         let length = self.length;
-        self.append_uncommitted(&Draft::compacted(new))?;
+        self.write(&Draft::compacted(new))?;
         if let Err(error) = rename() {
             self.length = length;
             self.owed = Owed::Cut;
@@ -105,24 +107,29 @@ impl Journal {
     }
 
     fn append(&mut self, draft: &Draft<'_>) -> Result<()> {
-        self.append_uncommitted(draft)?;
+        self.write(draft)?;
         // The record is on the disk: that this number says so, too, helps to tell damage from a torn write.
         let _ = encode_committed(self.length).write(&*self.file);
+        self.owed = Owed::Nothing;
         Ok(())
     }
 
-    fn append_uncommitted(&mut self, draft: &Draft<'_>) -> Result<()> {
+    /// Writes a record and syncs it. What follows from it is yet to be done: until then, [`Owed::Reopen`].
+    fn write(&mut self, draft: &Draft<'_>) -> Result<()> {
         self.settle()?;
+        self.owed = Owed::Cut;
         let written = draft.write(&*self.file, &self.identity, self.length);
         match written.and_then(|end| self.file.sync().map(|()| end).map_err(Damage::Write)) {
-            Ok(end) => self.length = end,
+            Ok(end) => {
+                self.length = end;
+                self.owed = Owed::Reopen;
+                Ok(())
+            }
             Err(error) => {
-                self.owed = Owed::Cut;
                 let _ = self.settle();
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(())
     }
 
     fn settle(&mut self) -> Result<()> {
@@ -135,6 +142,10 @@ impl Journal {
                 reset(&*self.file, &identity)?;
                 self.identity = identity;
                 self.length = HEAD;
+            }
+            Owed::Reopen => {
+                let message = "a change was broken off by a panic: dispose of the index and open it again";
+                return Err(Damage::Write(std::io::Error::other(message)));
             }
         }
         self.owed = Owed::Nothing;

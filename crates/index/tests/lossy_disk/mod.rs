@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uec_index::{Disk, DiskFile, Map, Temporary};
 
@@ -36,6 +36,7 @@ struct Inner {
     operations: usize,
     power_off: Option<usize>,
     failing: Option<usize>,
+    panicking: Option<usize>,
 }
 
 /// Cloning gives another handle of the same disk.
@@ -55,7 +56,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 
 impl LossyDisk {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a file there, synced.
@@ -88,6 +89,12 @@ impl LossyDisk {
     pub(crate) fn fail(&self, operation: usize) {
         let mut inner = self.inner();
         inner.failing = Some(inner.operations + operation);
+    }
+
+    /// The `operation`-th change or sync from now panics.
+    pub(crate) fn panic_at(&self, operation: usize) {
+        let mut inner = self.inner();
+        inner.panicking = Some(inner.operations + operation);
     }
 
     /// Whether that failure has come.
@@ -136,6 +143,7 @@ impl Inner {
     fn spend(&mut self) -> io::Result<()> {
         let number = self.operations;
         self.operations += 1;
+        assert!(self.panicking != Some(number), "a panic, as it was ordered");
         if self.power_off.is_some_and(|limit| number >= limit) || self.failing == Some(number) {
             return Err(ErrorKind::StorageFull.into());
         }
