@@ -9,7 +9,8 @@ use tempfile::{Builder, NamedTempFile};
 use uec_gaussian::{Error, ErrorCode, Result};
 
 /// Replaces the file at `path` by what `write` writes. Whatever fails, a crash included, the old file stays as it was;
-/// after an error nothing else stays behind. A new file gets the rights that the process gives to any new file.
+/// after an error nothing else stays behind. The rights are those of the old file, or those that the process gives to any
+/// new one.
 ///
 /// # Errors
 /// [`ErrorCode::FileWrite`], naming the path.
@@ -56,11 +57,18 @@ impl Temporary {
         self.0.as_file()
     }
 
-    /// Renames it over `target`.
+    /// Renames it over `target`, whose rights it takes over.
     ///
     /// # Errors
     /// Any of the system; `target` stays as it was.
     pub fn put_in_place(self, target: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Ok(old) = target.metadata() {
+            let rights = old.permissions();
+            if rights != self.file().metadata()?.permissions() {
+                self.file().set_permissions(rights)?;
+            }
+        }
         self.0.persist(target)?;
         Ok(())
     }
@@ -173,5 +181,8 @@ mod tests {
         fs::write(&plain, "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o600)).unwrap();
+        replace(&ours, |_| Ok(())).unwrap();
+        assert_eq!(mode(&ours) & 0o777, 0o600, "a private file stays private");
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 
 pub(crate) use crate::owned::Owned;
 
@@ -16,6 +16,12 @@ pub(crate) trait Mapped: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`ErrorCode::FileCorrupt`] if what is there is damaged.
     fn bytes(&self, range: Range<usize>) -> Result<&[u8]>;
+
+    /// Verifies all of it, what was verified before, too.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FileCorrupt`], [`ErrorCode::Aborted`].
+    fn verify(&self, cancel: &Cancel) -> Result<()>;
 }
 
 /// One column of a chunk.
@@ -57,8 +63,12 @@ impl Buffer {
         }
     }
 
-    pub(crate) fn is_mapped(&self) -> bool {
-        matches!(self, Self::Mapped(..))
+    /// The file it lies in, if it is mapped.
+    pub(crate) fn file(&self) -> Option<&dyn Mapped> {
+        match self {
+            Self::Owned(_) => None,
+            Self::Mapped(file, _) => Some(&**file),
+        }
     }
 }
 
@@ -93,6 +103,6 @@ mod tests {
         let buffer = Buffer::Owned(owned);
         assert_eq!(buffer.view::<f32>(0..4).unwrap(), [0.0, 1.5, -2.5, 0.0]);
         assert_eq!(buffer.view::<f32>(2..3).unwrap(), [-2.5]);
-        assert_eq!((buffer.allocated(), buffer.is_mapped()), (64, false));
+        assert_eq!((buffer.allocated(), buffer.file().is_none()), (64, true));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use uec_gaussian::{Encoded, Gaussians, Result, Rows};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Mapped};
 use crate::encoding::{decode_float16, decode_int8, decode_uint8};
 use crate::ids::Ids;
 use crate::storage::{Column, Layout, Storage};
@@ -218,9 +218,13 @@ impl Chunk {
         self.labels.ids.text_bytes()
     }
 
-    /// Whether the numbers lie in a file.
+    /// The mapped file in which the numbers lie, if they do.
+    pub(crate) fn file(&self) -> Option<&dyn Mapped> {
+        self.columns.iter().find_map(Buffer::file)
+    }
+
     pub(crate) fn is_mapped(&self) -> bool {
-        self.columns.iter().any(Buffer::is_mapped)
+        self.file().is_some()
     }
 
     /// Bytes of memory that it holds.

@@ -113,8 +113,14 @@ fn a_base_that_was_replaced_is_told_from_one_that_only_was_when_nothing_is_lost(
         assert_eq!(error.code, ErrorCode::FileCorrupt);
         assert!(error.message.contains("delete that journal and lose the changes"), "{error}");
     }
-    // Saving over it says what is meant.
+    // Nor does saving over it destroy changes that may still find their base; so, too, where that is gone.
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    assert_eq!(index.save_on(&shared, Path::new(PATH)).unwrap_err().code, ErrorCode::FileCorrupt);
+    let base = disk.bytes(Path::new(PATH));
+    disk.delete(Path::new(PATH));
+    assert_eq!(index.save_on(&shared, Path::new(PATH)).unwrap_err().code, ErrorCode::FileCorrupt);
+    disk.put(Path::new(PATH), &base);
+    disk.delete(Path::new(JOURNAL));
     index.save_on(&shared, Path::new(PATH)).unwrap();
     assert_eq!(ids(&open(&disk, WRITE).unwrap()), ["other"]);
     // Without changes in the journal, another base is simply another base.

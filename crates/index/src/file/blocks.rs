@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use crc32fast::Hasher;
+use uec_gaussian::Cancel;
 
 use super::damage::{Damage, Result};
 use super::disk::DiskFile;
@@ -101,22 +102,24 @@ pub(super) struct BlockReader<'a> {
     file: &'a dyn DiskFile,
     header: &'a Header,
     checksums: &'a [u32],
+    cancel: &'a Cancel,
     position: u64,
     number: usize,
     hasher: Hasher,
 }
 
 impl<'a> BlockReader<'a> {
-    pub(super) fn new(file: &'a dyn DiskFile, header: &'a Header, checksums: &'a [u32]) -> Self {
-        Self { file, header, checksums, position: header.data_start(), number: 0, hasher: Hasher::new() }
+    pub(super) fn new(file: &'a dyn DiskFile, header: &'a Header, checksums: &'a [u32], cancel: &'a Cancel) -> Self {
+        Self { file, header, checksums, cancel, position: header.data_start(), number: 0, hasher: Hasher::new() }
     }
 
-    /// Fills `bytes`.
+    /// Fills `bytes`, unless it is cancelled.
     ///
     /// # Errors
     /// [`Damage`].
     pub(super) fn read(&mut self, mut bytes: &mut [u8]) -> Result<()> {
         while !bytes.is_empty() {
+            self.cancel.check()?;
             let end = self.header.block(self.number).end;
             let (now, later) = bytes.split_at_mut(bytes.len().min((end - self.position) as usize));
             self.file.read_at(now, self.position).map_err(Damage::Read)?;

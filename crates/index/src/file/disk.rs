@@ -19,11 +19,12 @@ pub trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file for reading and writing, making it if need be, and takes its exclusive lock until the file is
-    /// dropped. `None` if another holds it, in this process or elsewhere.
+    /// dropped. `None` if another holds it, in this process or elsewhere. A new file may be read and written by those who
+    /// may read and write `base`.
     ///
     /// # Errors
     /// Any.
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>>;
+    fn lock(&self, path: &Path, base: &Path) -> io::Result<Option<Box<dyn DiskFile>>>;
 
     /// Whether something is at `path`.
     fn exists(&self, path: &Path) -> bool;

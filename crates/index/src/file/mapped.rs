@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 
 use crate::buffer::Mapped;
 use crate::storage::Column;
@@ -40,6 +40,19 @@ impl MappedBase {
         &self.map.as_ref().as_ref()[range.start as usize..range.end as usize]
     }
 
+    /// Reads block `number` and notes what came of it.
+    fn verify_block(&self, number: usize) -> Result<()> {
+        let sound = self.is_sound(number);
+        self.verified[number].store(sound, Ordering::Release);
+        if sound {
+            return Ok(());
+        }
+        let (path, block) = (self.path.display(), self.header.block(number));
+        let (start, end) = (block.start, block.end);
+        let message = format!("{path} is damaged between its bytes {start} and {end}. Restore or rebuild it");
+        Err(Error::new(ErrorCode::FileCorrupt, message))
+    }
+
     /// Whether block `number` is what was written.
     fn is_sound(&self, number: usize) -> bool {
         let block = self.header.block(number);
@@ -64,20 +77,14 @@ impl Mapped for MappedBase {
         for number in number(range.start)..=number(range.end - 1) {
             // Two threads may verify the same block; the answer is the same.
             if !self.verified[number].load(Ordering::Acquire) {
-                if !self.is_sound(number) {
-                    let block = self.header.block(number);
-                    let message = format!(
-                        "{} is damaged between its bytes {} and {}. Restore or rebuild it",
-                        self.path.display(),
-                        block.start,
-                        block.end
-                    );
-                    return Err(Error::new(ErrorCode::FileCorrupt, message));
-                }
-                self.verified[number].store(true, Ordering::Release);
+                self.verify_block(number)?;
             }
         }
         Ok(&self.map.as_ref().as_ref()[range])
+    }
+
+    fn verify(&self, cancel: &Cancel) -> Result<()> {
+        (0..self.checksums.len()).try_for_each(|number| cancel.check().and_then(|()| self.verify_block(number)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 
 use crate::gaussian_index::{GaussianIndex, OpenOptions, Writer};
 
@@ -40,12 +40,32 @@ impl GaussianIndex {
     /// # Errors
     /// As [`GaussianIndex::open`].
     pub fn open_on(disk: &Arc<dyn Disk>, path: &Path, options: OpenOptions) -> Result<Self> {
-        let path = disk.resolve(path);
-        if options.readonly { open_readonly(&**disk, &path, options.mmap) } else { open(disk, &path, options.mmap) }
+        open_either(disk, path, options, &Cancel::default())
+    }
+
+    /// As [`GaussianIndex::open`], until it is cancelled: the file is let go before the call returns.
+    ///
+    /// # Errors
+    /// As [`GaussianIndex::open`], and [`ErrorCode::Aborted`].
+    pub fn open_unless(path: &Path, options: OpenOptions, cancel: &Cancel) -> Result<Self> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let opened = open_either(&disk, path, options, cancel)?;
+        cancel.check()?;
+        Ok(opened)
     }
 }
 
-fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool) -> Result<GaussianIndex> {
+fn open_either(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    OpenOptions { mmap, readonly }: OpenOptions,
+    cancel: &Cancel,
+) -> Result<GaussianIndex> {
+    let path = disk.resolve(path);
+    if readonly { open_readonly(&**disk, &path, mmap, cancel) } else { open(disk, &path, mmap, cancel) }
+}
+
+fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool, cancel: &Cancel) -> Result<GaussianIndex> {
     // No journal is made beside what is no index.
     Base::open(&**disk, path).map_err(|damage| damage.at(path, "index"))?;
     let file = lock(&**disk, path)?;
@@ -54,7 +74,7 @@ fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool) -> Result<GaussianIndex> 
     disk.sync_folder(path).map_err(|error| at_journal(Damage::Write(error)))?;
     let base = Base::open(&**disk, path).map_err(|damage| damage.at(path, "index"))?;
     let identity = base.identity;
-    let state = base.read(path, mmap).map_err(|damage| damage.at(path, "index"))?;
+    let state = base.read(path, mmap, cancel).map_err(|damage| damage.at(path, "index"))?;
     let index = GaussianIndex::from_state(state, Writer::default(), false);
     let length = match Head::read(&*file).map_err(at_journal)? {
         None => {
@@ -62,12 +82,12 @@ fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool) -> Result<GaussianIndex> 
             HEAD
         }
         Some(head) if head.identity == identity => {
-            let end = replay(&*file, &head, Some(&index)).map_err(at_journal)?.end;
+            let end = replay(&*file, &head, Some(&index), cancel).map_err(at_journal)?.end;
             cut_behind(&*file, end).map_err(at_journal)?;
             end
         }
         Some(head) => {
-            if !replay(&*file, &head, None).map_err(at_journal)?.is_spent(&identity) {
+            if !replay(&*file, &head, None, cancel).map_err(at_journal)?.is_spent(&identity) {
                 return Err(replaced(path));
             }
             reset(&*file, &identity).map_err(at_journal)?;
@@ -81,51 +101,52 @@ fn open(disk: &Arc<dyn Disk>, path: &Path, mmap: bool) -> Result<GaussianIndex> 
 /// The journal of the base at `path`, locked; made if need be.
 fn lock(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>> {
     let journal = journal_path(path);
-    disk.lock(&journal).map_err(|error| Damage::Write(error).at(&journal, "journal"))?.ok_or_else(|| locked(path))
+    disk.lock(&journal, path).map_err(|error| unlockable(&journal, &error))?.ok_or_else(|| locked(path))
 }
 
 fn cut_behind(file: &dyn DiskFile, end: u64) -> Result<(), Damage> {
     if file.length().map_err(Damage::Read)? > end { cut(file, end) } else { Ok(()) }
 }
 
-/// The journal of another's base, locked, to put a new base in its place. `None` if there are no changes to speak of.
+/// The journal of another's base, locked, to put a new base in its place.
 ///
 /// # Errors
 /// [`ErrorCode::FileLocked`], [`ErrorCode::FileCorrupt`], [`ErrorCode::FileWrite`].
-pub(super) fn take_journal(disk: &Arc<dyn Disk>, path: &Path) -> Result<Option<Journal>> {
+pub(super) fn take_journal(disk: &Arc<dyn Disk>, path: &Path) -> Result<Journal> {
     let at_journal = |damage: Damage| damage.at(&journal_path(path), "journal");
     let file = lock(&**disk, path)?;
     disk.sync_folder(path).map_err(|error| at_journal(Damage::Write(error)))?;
-    let Some(head) = Head::read(&*file).map_err(at_journal)? else {
-        return Ok(None);
-    };
-    let scan = replay(&*file, &head, None).map_err(at_journal)?;
     let base = Base::open(&**disk, path).ok().map(|base| base.identity);
-    let (identity, length) = match base {
-        Some(base) if base != head.identity && scan.is_spent(&base) => {
-            reset(&*file, &base).map_err(at_journal)?;
-            (base, HEAD)
-        }
-        _ => {
-            cut_behind(&*file, scan.end).map_err(at_journal)?;
-            (head.identity, scan.end)
+    let fresh = |identity| reset(&*file, &identity).map(|()| (identity, HEAD)).map_err(at_journal);
+    let (identity, length) = match Head::read(&*file).map_err(at_journal)? {
+        None => fresh(base.unwrap_or_default())?,
+        Some(head) => {
+            let scan = replay(&*file, &head, None, &Cancel::default()).map_err(at_journal)?;
+            if base == Some(head.identity) {
+                cut_behind(&*file, scan.end).map_err(at_journal)?;
+                (head.identity, scan.end)
+            } else if scan.is_spent(&base.unwrap_or_default()) {
+                fresh(base.unwrap_or_default())?
+            } else {
+                return Err(replaced(path));
+            }
         }
     };
-    Ok(Some(Journal::new(disk.clone(), path.to_owned(), file, identity, length)))
+    Ok(Journal::new(disk.clone(), path.to_owned(), file, identity, length))
 }
 
-fn open_readonly(disk: &dyn Disk, path: &Path, mmap: bool) -> Result<GaussianIndex> {
+fn open_readonly(disk: &dyn Disk, path: &Path, mmap: bool, cancel: &Cancel) -> Result<GaussianIndex> {
     let mut attempt = 1;
     loop {
         let before = head_bytes(disk, path);
-        let opened = try_open_readonly(disk, path, mmap);
+        let opened = try_open_readonly(disk, path, mmap, cancel);
         let after = head_bytes(disk, path);
         let unchanged = match &opened {
             // More may have been added to the same base.
             Ok(_) => before.get(..48) == after.get(..48),
             Err(_) => before == after,
         };
-        if unchanged || attempt == ATTEMPTS {
+        if unchanged || attempt == ATTEMPTS || cancel.is_cancelled() {
             return opened;
         }
         thread::sleep(Duration::from_millis(attempt.into()));
@@ -133,7 +154,7 @@ fn open_readonly(disk: &dyn Disk, path: &Path, mmap: bool) -> Result<GaussianInd
     }
 }
 
-fn try_open_readonly(disk: &dyn Disk, path: &Path, mmap: bool) -> Result<GaussianIndex> {
+fn try_open_readonly(disk: &dyn Disk, path: &Path, mmap: bool, cancel: &Cancel) -> Result<GaussianIndex> {
     let at_journal = |damage: Damage| damage.at(&journal_path(path), "journal");
     let journal = match disk.open(&journal_path(path)) {
         Ok(file) => Some(file),
@@ -146,11 +167,11 @@ fn try_open_readonly(disk: &dyn Disk, path: &Path, mmap: bool) -> Result<Gaussia
     };
     let base = Base::open(disk, path).map_err(|damage| damage.at(path, "index"))?;
     let identity = base.identity;
-    let state = base.read(path, mmap).map_err(|damage| damage.at(path, "index"))?;
+    let state = base.read(path, mmap, cancel).map_err(|damage| damage.at(path, "index"))?;
     let index = GaussianIndex::from_state(state, Writer::default(), false);
     if let (Some(file), Some(head)) = (&journal, head) {
         let same = head.identity == identity;
-        let scan = replay(&**file, &head, same.then_some(&index)).map_err(at_journal)?;
+        let scan = replay(&**file, &head, same.then_some(&index), cancel).map_err(at_journal)?;
         if !same && !scan.is_spent(&identity) {
             return Err(replaced(path));
         }
@@ -167,6 +188,14 @@ fn head_bytes(disk: &dyn Disk, path: &Path) -> Vec<u8> {
         Ok::<_, std::io::Error>(bytes)
     };
     read().unwrap_or_default()
+}
+
+fn unlockable(journal: &Path, error: &std::io::Error) -> Error {
+    let message = format!(
+        "{} cannot be written and locked: {error}; check that its folder may be written to and is on a file system with locks, or open the index readonly",
+        journal.display()
+    );
+    Error::new(ErrorCode::FileWrite, message)
 }
 
 fn replaced(path: &Path) -> Error {

@@ -1,5 +1,7 @@
 //! The disk of the operating system.
 
+use std::borrow::Borrow;
+use std::fmt::Debug;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,12 +26,19 @@ impl Disk for OsDisk {
         Ok(Box::new(File::open(path)?))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
+    fn lock(&self, path: &Path, base: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(io::Error::other("it is no file"));
         }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        if let Ok(base) = base.metadata() {
+            use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+            options.mode(base.permissions().mode() & 0o666);
+        }
+        #[cfg(not(unix))]
+        let _ = base;
         exclusive(&options, path)
     }
 
@@ -50,9 +59,29 @@ impl Disk for OsDisk {
 fn exclusive(options: &fs::OpenOptions, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
     let file = options.open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Box::new(file))),
+        Ok(()) => Ok(Some(Box::new(Locked(file)))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file whose lock ends with it. Closing alone would leave the lock to a child process that is being started and has
+/// not yet let go of what it inherited.
+#[cfg(not(windows))]
+#[derive(Debug)]
+struct Locked(File);
+
+#[cfg(not(windows))]
+impl Borrow<File> for Locked {
+    fn borrow(&self) -> &File {
+        &self.0
+    }
+}
+
+#[cfg(not(windows))]
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
@@ -69,29 +98,29 @@ fn exclusive(options: &fs::OpenOptions, path: &Path) -> io::Result<Option<Box<dy
     }
 }
 
-impl DiskFile for File {
+impl<F: Borrow<File> + Debug + Send + Sync> DiskFile for F {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.borrow().metadata()?.len())
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        positioned::read(self, bytes, offset)
+        positioned::read(self.borrow(), bytes, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        positioned::write(self, bytes, offset)
+        positioned::write(self.borrow(), bytes, offset)
     }
 
     fn cut(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.borrow().set_len(length)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.borrow().sync_data()
     }
 
     fn map(&self) -> io::Result<Map> {
-        map(self)
+        map(self.borrow())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use uec_gaussian::{Error, ErrorCode, Gaussians};
+use uec_gaussian::{Cancel, Error, ErrorCode, Gaussians};
 
 use crate::buffer::{Buffer, Mapped, Owned, reserved};
 use crate::chunk::{Chunk, Labels, Positions};
@@ -53,12 +53,12 @@ impl Base {
     ///
     /// # Errors
     /// [`Damage`].
-    pub(super) fn read(self, path: &Path, mmap: bool) -> Result<State> {
+    pub(super) fn read(self, path: &Path, mmap: bool, cancel: &Cancel) -> Result<State> {
         let mut source = if mmap {
             let map = self.file.map().map_err(Damage::Read)?;
             Source::Map(Arc::new(MappedBase::new(map, path.to_owned(), self.header.clone(), self.checksums)?))
         } else {
-            Source::File(BlockReader::new(&*self.file, &self.header, &self.checksums))
+            Source::File(BlockReader::new(&*self.file, &self.header, &self.checksums, cancel))
         };
         let sizes = self.header.sizes;
         let fingerprint = match sizes.fingerprint {
@@ -75,7 +75,7 @@ impl Base {
         });
         let chunks: Vec<Chunk> = chunks.collect();
         if !mmap {
-            check_rows(sizes.layout, &chunks)?;
+            check_rows(sizes.layout, &chunks, cancel)?;
         }
         let settings = Settings { layout: sizes.layout, fingerprint };
         State::from_chunks(settings, chunks)?.ok_or(Damage::Corrupt("an id occurs twice"))
@@ -174,9 +174,10 @@ fn read_columns(header: &Header, blocks: &mut BlockReader<'_>, spans: &[Range<us
 }
 
 /// What a column alone does not show: rows that decode to what no row may be.
-fn check_rows(layout: Layout, chunks: &[Chunk]) -> Result<()> {
+fn check_rows(layout: Layout, chunks: &[Chunk], cancel: &Cancel) -> Result<()> {
     let mut scratch = Gaussians::zeros(0, layout.dimension);
     for chunk in chunks {
+        cancel.check()?;
         let rows = chunk.rows(0..chunk.len(), &mut scratch)?;
         // Float32 numbers were checked while they were in the cache.
         let decoded = layout.storage != Storage::Float32;

@@ -1,6 +1,6 @@
 //! Which records of a journal count, and what they make of a base.
 
-use uec_gaussian::ErrorCode;
+use uec_gaussian::{Cancel, ErrorCode};
 
 use crate::GaussianIndex;
 
@@ -33,11 +33,12 @@ impl Scan {
 ///
 /// # Errors
 /// [`Damage`].
-pub(super) fn replay(file: &dyn DiskFile, head: &Head, index: Option<&GaussianIndex>) -> Result<Scan> {
+pub(super) fn replay(file: &dyn DiskFile, head: &Head, index: Option<&GaussianIndex>, cancel: &Cancel) -> Result<Scan> {
     let length = file.length().map_err(Damage::Read)?;
     let dimension = index.map(GaussianIndex::dimension);
     let mut scan = Scan { end: HEAD, changes: false, compacted: None };
     while scan.end < length {
+        cancel.check()?;
         let committed = scan.end < head.committed;
         match read_record(file, &head.identity, scan.end, length, dimension)? {
             Read::Sound { record: Some(Record::Compacted(identity)), .. } if !committed => {

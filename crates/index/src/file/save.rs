@@ -37,19 +37,26 @@ impl GaussianIndex {
             // Held until the journal is empty: a change meanwhile would be in neither.
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(journal) = writer.journal.as_mut().filter(|journal| journal.base() == path) {
-                return replace(&self.state(), &**disk, &path, Some(journal));
+                return replace(&self.state(), disk, &path, Some(journal));
             }
         }
-        let mut journal = if disk.exists(&journal_path(&path)) { take_journal(disk, &path)? } else { None };
-        replace(&self.state(), &**disk, &path, journal.as_mut())
+        // Asked for before the work, too.
+        let mut journal = take_if_there(disk, &path)?;
+        replace(&self.state(), disk, &path, journal.as_mut())
     }
 }
 
-fn replace(state: &State, disk: &dyn Disk, path: &Path, journal: Option<&mut Journal>) -> Result<()> {
+fn take_if_there(disk: &Arc<dyn Disk>, path: &Path) -> Result<Option<Journal>> {
+    if disk.exists(&journal_path(path)) { take_journal(disk, path).map(Some) } else { Ok(None) }
+}
+
+fn replace(state: &State, disk: &Arc<dyn Disk>, path: &Path, journal: Option<&mut Journal>) -> Result<()> {
     let replaced = || {
         let temporary = disk.temporary(path).map_err(Damage::Write)?;
         let identity = write_base(state, temporary.file())?;
-        let Some(journal) = journal else {
+        // Whoever opened the old base for writing meanwhile would lose its changes.
+        let mut late = if journal.is_none() { take_if_there(disk, path)? } else { None };
+        let Some(journal) = journal.or(late.as_mut()) else {
             temporary.put_in_place().map_err(Damage::Write)?;
             // The file is in place, and whole.
             let _ = disk.sync_folder(path);

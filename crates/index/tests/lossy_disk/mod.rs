@@ -166,7 +166,7 @@ impl Disk for LossyDisk {
         Ok(Box::new(LossyFile { disk: self.clone(), inode, holds_lock: false }))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
+    fn lock(&self, path: &Path, _base: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
         let mut inner = self.inner();
         let inode = match inner.names.get(path) {
             Some(inode) => *inode,
