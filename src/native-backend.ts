@@ -35,7 +35,30 @@ function nativeFilter(ids: readonly string[]): Promise<Binding.NativeFilter> {
 
 /** All ids in portions, each of which crosses the border when it is wanted. */
 function* portions(ids: Binding.IdPortions): Iterable<readonly string[]> {
-  for (let portion = ids.next(PORTION); portion.length > 0; portion = ids.next(PORTION)) yield portion
+  try {
+    for (let portion = ids.next(PORTION); portion.length > 0; portion = ids.next(PORTION)) yield portion
+  } finally {
+    ids.close()
+  }
+}
+
+/** Runs work that an abort stops, and settles only once it has stopped: it holds a file. */
+async function untilStopped<T>(
+  signal: AbortSignal | undefined,
+  start: (job: Binding.Job) => Promise<T>,
+): Promise<T> {
+  let stop = () => {}
+  try {
+    return await run({}, (job) => {
+      stop = () => job.cancel()
+      signal?.addEventListener('abort', stop, { once: true })
+      return start(job)
+    })
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
 }
 
 function store(index: Binding.NativeIndex): IndexStore {
@@ -64,7 +87,7 @@ function store(index: Binding.NativeIndex): IndexStore {
       return run({ signal }, (job) => index.search(job, rows(queries), search, handle))
     },
     save: (file) => run({}, (job) => index.save(job, file)),
-    verify: () => run({}, (job) => index.verify(job)),
+    verify: (signal) => untilStopped(signal, (job) => index.verify(job)),
     dispose: () => call(() => index.dispose()),
   }
 }
@@ -88,13 +111,7 @@ export function nativeBackend(): Backend {
         ),
       )
     },
-    openIndex: async (file, { mmap, readonly }, signal) => {
-      const opened = await run({ signal }, async (job) => {
-        const index = await binding.NativeIndex.open(job, file, mmap, readonly)
-        if (signal?.aborted) index.dispose() // nobody waits for it any more
-        return index
-      })
-      return store(opened)
-    },
+    openIndex: async (file, { mmap, readonly }, signal) =>
+      store(await untilStopped(signal, (job) => binding.NativeIndex.open(job, file, mmap, readonly))),
   }
 }

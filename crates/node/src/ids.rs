@@ -33,14 +33,14 @@ impl Ids {
 /// The ids of an index at one moment, by position.
 #[napi]
 pub struct IdPortions {
-    rows: Snapshot,
-    /// Position of the next id.
-    start: Option<u32>,
+    /// With the position of the next id; let go at the end, because a snapshot keeps its rows in memory and JavaScript
+    /// collects this object when it likes.
+    rest: Option<(Snapshot, u32)>,
 }
 
 impl IdPortions {
     pub(crate) fn new(rows: Snapshot) -> Self {
-        Self { rows, start: Some(0) }
+        Self { rest: Some((rows, 0)) }
     }
 }
 
@@ -49,14 +49,20 @@ impl IdPortions {
     /// The next ids, at most so many; none at the end.
     #[napi(catch_unwind)]
     pub fn next(&mut self, most: u32) -> Vec<String> {
-        let Some(start) = self.start else { return Vec::new() };
+        let Some((rows, start)) = self.rest.take() else { return Vec::new() };
         let mut last = None;
-        let ids = self.rows.entries(start).take(most as usize).map(|(id, position)| {
+        let ids = rows.entries(start).take(most as usize).map(|(id, position)| {
             last = Some(position);
             id.to_owned()
         });
         let ids = ids.collect();
-        self.start = last.and_then(|position| position.checked_add(1));
+        self.rest = last.and_then(|position| position.checked_add(1)).map(|next| (rows, next));
         ids
+    }
+
+    /// Lets the rows go before the end.
+    #[napi(catch_unwind)]
+    pub fn close(&mut self) {
+        self.rest = None;
     }
 }

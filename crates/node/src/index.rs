@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, U
 use napi::{Env, Result};
 use napi_derive::napi;
 use parking_lot::RwLock;
-use uec_gaussian::Rows;
+use uec_gaussian::{Error, ErrorCode, Rows};
 use uec_index::{GaussianIndex, IndexOptions, OpenOptions, Plan, SearchOptions, Snapshot};
 
 use crate::error::to_js;
@@ -130,7 +130,7 @@ impl NativeIndex {
             env,
             job,
             on_thread,
-            move |_| GaussianIndex::open(&PathBuf::from(file), OpenOptions { mmap, readonly }),
+            move |job| GaussianIndex::open_unless(&PathBuf::from(file), OpenOptions { mmap, readonly }, &job.cancel),
             |_, index| Ok(Self { shared: Shared::new(index) }),
         )
     }
@@ -189,7 +189,7 @@ impl NativeIndex {
                 return index.add(&ids.texts()?, rows);
             }
             // What goes to the disk must be what was checked, whoever writes to the caller's arrays meanwhile.
-            let (mean, variance) = (rows.mean.to_vec(), rows.variance.to_vec());
+            let (mean, variance) = (copied(rows.mean)?, copied(rows.variance)?);
             index.add(&ids.texts()?, Rows { mean: &mean, variance: &variance, dimension: rows.dimension })
         };
         promise(env, job, on_thread, add, |_, ()| Ok(()))
@@ -294,6 +294,15 @@ impl NativeIndex {
         // To give gigabytes back takes the system a while.
         on_thread(Box::new(move || drop(disposed))).map_err(|error| to_js(env, error))
     }
+}
+
+fn copied(numbers: &[f32]) -> uec_gaussian::Result<Vec<f32>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(numbers.len()).map_err(|_| {
+        Error::new(ErrorCode::OutOfMemory, format!("no memory for a copy of {} numbers", numbers.len()))
+    })?;
+    copy.extend_from_slice(numbers);
+    Ok(copy)
 }
 
 /// The ids at `positions`, each once, and the positions as indices into them.
