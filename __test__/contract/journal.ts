@@ -1,7 +1,7 @@
 /** What is acknowledged stays: the journal of an opened index, its torn ends and its damage, saves that do not finish, locks. */
 
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -278,6 +278,11 @@ export function journalContract(api: Api): void {
         await expectCode(open({ readonly }), 'ERR_FILE_CORRUPT', /journal/)
         expect(await readFile(journal)).toEqual(written)
       }
+      using other = new api.GaussianIndex({ dimension: 3 })
+      await expectCode(other.save(file), 'ERR_FILE_CORRUPT', /delete/)
+      await rm(file)
+      await expectCode(other.save(file), 'ERR_FILE_CORRUPT', /delete/)
+      expect(await readFile(journal)).toEqual(written)
       // Without changes nothing is lost.
       await put(foreign, committed(written.subarray(0, HEADER), HEADER))
       using index = await open()
@@ -286,6 +291,18 @@ export function journalContract(api: Api): void {
   })
 
   describe('saving over a file', () => {
+    test.skipIf(process.platform === 'win32')(
+      'that is private keeps it private, as its journal',
+      async () => {
+        await saved(...STATES[0]!)
+        await chmod(file, 0o600)
+        using index = await open()
+        await index.add(['z'], rows(7))
+        await index.save(file)
+        for (const name of [file, journal]) expect((await stat(name)).mode & 0o777).toBe(0o600)
+      },
+    )
+
     test('with a journal that nobody holds leaves the new rows alone', async () => {
       await changed()
       using index = new api.GaussianIndex({ dimension: 3 })
@@ -353,6 +370,23 @@ export function journalContract(api: Api): void {
       await adding
       using second = await open()
       expect(second.has('z')).toBe(true)
+    })
+
+    test('is let go before an open that is aborted rejects', async () => {
+      using index = new api.GaussianIndex({ dimension: 3 })
+      const many = Array.from({ length: 20_000 }, (_, i) => i + 1)
+      await index.add(many.map(String), rows(...many))
+      await index.save(file)
+      for (const delay of [0, 1, 2, 4, 8, 16, 32]) {
+        const controller = new AbortController()
+        const opening = api.GaussianIndex.open(file, { signal: controller.signal })
+        setTimeout(() => controller.abort('stop'), delay)
+        const opened = await opening.catch((reason: unknown) => {
+          expect(reason).toBe('stop')
+        })
+        opened?.dispose()
+        ;(await open()).dispose()
+      }
     })
 
     test('is not left behind by an open that fails', async () => {

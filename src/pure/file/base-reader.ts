@@ -158,8 +158,14 @@ async function checkRows(format: RowFormat, { columns, count }: Block, slice: Ti
   const { mean, variance, prefilter } = columns
   const row = { mean: new Float32Array(dimension), variance: new Float32Array(dimension) }
   const scales = [mean.scales, variance.scales, prefilter?.scales ?? []]
-  if (scales.some((column) => column.some((scale) => !(scale > 0 && scale < Infinity)))) {
+  if (scales.some((column) => column.some((scale) => !(scale >= 2 ** -126 && scale < Infinity)))) {
     throw new Damage('it has invalid scales')
+  }
+  if (
+    mean.codes instanceof Uint16Array &&
+    ![mean.scales, variance.scales].every((x) => x.every(isPowerOfTwo))
+  ) {
+    throw new Damage('it has scales that are no powers of two')
   }
   if (prefilter?.errors.some((error) => !(error >= 0 && error < Infinity))) {
     throw new Damage('it has invalid errors')
@@ -176,4 +182,8 @@ async function checkRows(format: RowFormat, { columns, count }: Block, slice: Ti
 
 function checkZeros(bytes: Uint8Array): void {
   if (bytes.some((byte) => byte !== 0)) throw new Damage('it has bytes where zeros belong')
+}
+
+function isPowerOfTwo(scale: number): boolean {
+  return 2 ** Math.round(Math.log2(scale)) === scale
 }

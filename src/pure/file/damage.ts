@@ -6,10 +6,12 @@ import { UecError } from '../../errors.ts'
 export class Damage extends Error {
   /** The version of a file of another version. */
   readonly version: number | undefined
+  readonly remedy: string
 
-  constructor(message: string, version?: number) {
+  constructor(message: string, version?: number, remedy = 'Restore or rebuild it') {
     super(message)
     this.version = version
+    this.remedy = remedy
   }
 }
 
@@ -18,7 +20,7 @@ export function readError(file: string, error: unknown): unknown {
   if (error instanceof UecError && error.code !== 'ERR_INVALID_ARGUMENT') return error
   const reason = error instanceof Error ? error.message : String(error)
   if (error instanceof Damage && error.version !== undefined) {
-    const message = `${file} is of format ${error.version}, which this version of uec does not read`
+    const message = `${file} is of format ${error.version}, which this version of uec does not read: update uec, or make the index again`
     return new UecError('ERR_FILE_VERSION', message)
   }
   if (error instanceof RangeError) return new UecError('ERR_OUT_OF_MEMORY', `no memory to open ${file}`)
@@ -28,7 +30,7 @@ export function readError(file: string, error: unknown): unknown {
   // What the store refuses (ERR_INVALID_ARGUMENT) a sound file does not hold.
   const message =
     error instanceof Damage || error instanceof UecError
-      ? `${file} is no sound index: ${reason}. Restore or rebuild it`
+      ? `${file} is no sound index: ${reason}. ${error instanceof Damage ? error.remedy : 'Restore or rebuild it'}`
       : `${file} cannot be read: ${reason}`
   return new UecError('ERR_FILE_CORRUPT', message, { cause: error })
 }

@@ -15,7 +15,7 @@ import { codeOf, Damage, readError, writeError } from './damage.ts'
 import { type Apply, Journal, journalOf, replay } from './journal.ts'
 import { ADD, type Change, encodeChange, JOURNAL_HEADER, REMOVE } from './journal-format.ts'
 import { lock, unlock } from './locks.ts'
-import { syncFolder } from './replace.ts'
+import { rightsOf, syncFolder } from './replace.ts'
 
 export { saveIndexFile } from './save.ts'
 export type { Change }
@@ -47,7 +47,15 @@ export class IndexFile {
     const folder = () => syncFolder(this.path)
     const { dimension } = base.plan
     try {
-      this.#journal = await Journal.open(journalOf(this.path), base.identity, dimension, apply, folder)
+      const rights = await rightsOf(this.path)
+      this.#journal = await Journal.open(
+        journalOf(this.path),
+        base.identity,
+        dimension,
+        apply,
+        folder,
+        rights,
+      )
     } catch (error) {
       throw codeOf(error) === undefined ? error : writeError(journalOf(this.path), error)
     }

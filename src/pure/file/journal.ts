@@ -65,7 +65,9 @@ export async function replay(
   const spent = base !== undefined && compacted !== undefined && equal(compacted, base)
   if (current || spent || end === JOURNAL_HEADER) return { current, end, size }
   throw new Damage(
-    'it was replaced while there were changes in its journal. Restore the file that they belong to, or delete the journal and lose them',
+    'it was replaced, or removed, while there were changes in its journal',
+    undefined,
+    'Restore the file that they belong to, or delete the journal and lose them',
   )
 }
 
@@ -85,16 +87,17 @@ export class Journal {
     this.#end = end
   }
 
-  /** Replays the journal, cuts off what does not count, and makes it one of this base. Created where there is none. */
+  /** Replays the journal, cuts off what does not count, and makes it one of this base. Created where there is none, with `rights`. */
   static async open(
     file: string,
     base: Uint8Array,
     dimension: number,
     apply: Apply,
     syncFolder: () => Promise<void>,
+    rights?: number,
   ): Promise<Journal> {
     const existing = await openIfThere(file, 'r+')
-    const handle = existing ?? (await open(file, 'wx+'))
+    const handle = existing ?? (await open(file, 'wx+', rights))
     try {
       const journal = await Journal.settle(file, handle, base, dimension, apply)
       if (!existing) await syncFolder()

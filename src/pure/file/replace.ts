@@ -1,7 +1,7 @@
 /** Replacing a file all at once: whatever fails, the old file stays. */
 
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from './damage.ts'
 
@@ -15,8 +15,18 @@ export async function resolveTarget(path: string): Promise<string> {
   }
 }
 
+/** Who may read and write a file, for one that replaces it or stands beside it; undefined if it is not there. */
+export async function rightsOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode & 0o777
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return undefined
+  }
+}
+
 /**
- * Writes a file beside `path` and moves it there. `prepare` runs once the new file is on the disk and before the move,
+ * Writes a file beside `path` and moves it there, with the rights of the one that it replaces. `prepare` runs once the new file is on the disk and before the move,
  * `undo` if the move fails after that.
  */
 export async function replaceFile<T>(
@@ -27,9 +37,11 @@ export async function replaceFile<T>(
 ): Promise<T> {
   const temporary = join(dirname(path), `.uec-${randomUUID()}`)
   try {
-    const handle = await open(temporary, 'wx')
+    const rights = await rightsOf(path)
+    const handle = await open(temporary, 'wx', rights)
     let written: T
     try {
+      if (rights !== undefined && rights !== (await rightsOf(temporary))) await handle.chmod(rights)
       written = await write(handle)
       await handle.sync()
     } finally {
