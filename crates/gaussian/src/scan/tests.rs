@@ -1,6 +1,8 @@
 //! No bound lies below the canonical score: every score, storage and instruction set, on rows that rounding, overflow,
 //! underflow and cancellation make as hard as they get.
 
+mod roundings;
+
 use super::*;
 use crate::{Gaussians, score_pair};
 
