@@ -38,7 +38,8 @@ impl Margin {
     /// The smallest positive sum that may have been computed as `sum`.
     #[inline(always)]
     pub(super) fn below(self, sum: f64) -> f64 {
-        ((sum - self.tiny) * (1.0 - self.gamma)).max(0.0)
+        // Where γ is infinite, 0 times it: that maximum is 0 too.
+        ((sum - self.tiny).max(0.0) * (1.0 - self.gamma)).max(0.0)
     }
 }
 
@@ -86,6 +87,9 @@ mod tests {
         assert!(margin.gamma > 48.0 * 2.0_f64.powi(-24) && margin.gamma < 1e-5);
         assert!(margin.below(1.0) < 1.0 && margin.above(1.0) > 1.0 && margin.above(1.0) - margin.below(1.0) < 3e-5);
         assert_eq!(margin.below(0.0), 0.0);
-        assert!(Margin::new(1 << 40, 4).gamma.is_infinite());
+        let unknown = Margin::new(1 << 40, 4);
+        for sum in [0.0, 1e-45, 1.0, f64::from(f32::MAX)] {
+            assert_eq!((unknown.below(sum), unknown.above(sum)), (0.0, f64::INFINITY));
+        }
     }
 }
