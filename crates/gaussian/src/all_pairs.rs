@@ -1,7 +1,7 @@
 //! Every query against every candidate, in float32 (method §6).
 //!
 //! Bound: |error| of μ_s and σ_s² is at most 1e-5 of Σ|terms|, whatever D: both are summed by [`crate::kernels::packed`],
-//! whose roundings stay below 168 of 2⁻²⁴. The scores are then computed from these two: uec, cosine and prob-cosine in
+//! whose roundings are at most 163 of 2⁻²⁴. The scores are then computed from these two: uec, cosine and prob-cosine in
 //! float32, the others in float64 from the rows. Rows outside the range in which float32 products can neither overflow
 //! nor underflow take the canonical routine. Within the bound, results may differ between instruction sets.
 
