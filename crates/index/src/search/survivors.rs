@@ -104,3 +104,23 @@ pub(super) fn bound_again(
 fn reaches(bound: f32, threshold: f32) -> bool {
     !(bound < threshold)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bound_below_the_threshold_rules_out() {
+        for threshold in [0.5, f64::from(-f32::MAX), -1e50] {
+            let equal = as_f32(threshold);
+            let bounds = [equal, equal.next_down(), equal.next_up(), f32::NAN, f32::INFINITY];
+            let mut survivors = Vec::new();
+            select(&bounds, threshold, 100, None, &mut survivors);
+            assert_eq!(survivors.iter().map(|survivor| survivor.row).collect::<Vec<_>>(), [100, 102, 103, 104]);
+            assert_eq!(count(&bounds, threshold), 4);
+            survivors[1].bound = equal.next_down();
+            let kept = keep(&mut survivors, threshold);
+            assert_eq!(kept.iter().map(|survivor| survivor.row).collect::<Vec<_>>(), [100, 103, 104]);
+        }
+    }
+}

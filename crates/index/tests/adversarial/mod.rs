@@ -100,6 +100,14 @@ pub(crate) fn cases(n: usize, q: usize) -> Vec<Case> {
                 variance.iter_mut().for_each(|v| *v *= size);
             }),
         ),
+        // Scores of −10⁵⁰: as float32, bounds and the score to reach are all the least there is.
+        case(
+            "distances too large for float32",
+            gaussians(n, |row, mean, variance| {
+                copy(row, mean, variance);
+                mean.iter_mut().for_each(|x| *x *= 1e25);
+            }),
+        ),
         case(
             "too small for float32",
             gaussians(n, |row, mean, variance| {
