@@ -273,6 +273,10 @@ fn contents_that_no_index_can_have_are_corrupt_even_with_fitting_checksums() {
                 check(&bytes, section(&bytes, scales) + 4, &with.to_le_bytes());
             }
         }
+        for scales in [3, 4] {
+            let with: f32 = if storage == Storage::Float16 { 0.75 } else { f32::MIN_POSITIVE / 2.0 };
+            check(&bytes, section(&bytes, scales) + 4, &with.to_le_bytes());
+        }
         check(&bytes, section(&bytes, 5), &wrong.to_le_bytes());
         if storage == Storage::Float16 {
             check(&bytes, section(&bytes, 6) + 2, &0xbc00_u16.to_le_bytes());

@@ -5,6 +5,13 @@ use crate::storage::{Column, Storage};
 /// An infinite binary16, without its sign.
 const INFINITE: u16 = 0x7c00;
 
+/// The bits below the exponent of a float32: none are set in a power of two.
+const MANTISSA: u32 = 0x007f_ffff;
+
+fn is_scale(scale: f32) -> bool {
+    scale.is_finite() && scale >= f32::MIN_POSITIVE
+}
+
 /// Whether each number of a part of `column` is in its range. The part holds whole numbers.
 pub(super) fn sound(column: Column, storage: Storage, bytes: &[u8]) -> bool {
     match (column, storage) {
@@ -15,9 +22,11 @@ pub(super) fn sound(column: Column, storage: Storage, bytes: &[u8]) -> bool {
         (Column::Variances, Storage::Float16) => halves(bytes, |code| code < INFINITE || code == 0x8000),
         (Column::Means, Storage::Int8) | (Column::PrefilterCodes, _) => bytes.iter().all(|code| *code != 0x80),
         (Column::Variances, Storage::Int8) => true,
-        (Column::MeanScales | Column::VarianceScales | Column::PrefilterScales, _) => {
-            floats(bytes, |scale| scale.is_finite() && scale > 0.0)
+        // The bounds of a search are proven for scales that the encoding makes.
+        (Column::MeanScales | Column::VarianceScales, Storage::Float16) => {
+            floats(bytes, |scale| is_scale(scale) && scale.to_bits() & MANTISSA == 0)
         }
+        (Column::MeanScales | Column::VarianceScales | Column::PrefilterScales, _) => floats(bytes, is_scale),
         (Column::PrefilterErrors, _) => floats(bytes, |error| error >= 0.0),
     }
 }
