@@ -13,6 +13,8 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class IdPortions {
   /** The next ids, at most so many; none at the end. */
   next(most: number): Array<string>
+  /** Lets the rows go before the end. */
+  close(): void
 }
 
 /** What the caller holds of a running operation: a way to cancel it and to see how far it is. */
