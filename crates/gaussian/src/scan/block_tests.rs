@@ -4,6 +4,8 @@ use super::ScanBlock;
 use crate::simd::Level;
 use crate::{Gaussians, Rows, Score, score_pair};
 
+const SCORES: [Score; 5] = [Score::Uec, Score::Cosine, Score::ProbCosine, Score::Wasserstein2, Score::Csd];
+
 struct Numbers(u32);
 
 impl Numbers {
@@ -46,13 +48,13 @@ fn each(
     beta: f64,
     mut check: impl FnMut(f64, f64, f64, bool),
 ) {
-    let block = ScanBlock::with_level(level, queries, score, beta);
+    let block = ScanBlock::with_level(level, queries, score, beta).unwrap();
     let mut bounds = vec![f32::NAN; queries.len() * rows.len()];
     for fused in [false, true] {
         bounds.fill(f32::NAN);
-        if fused {
-            block.bounds(rows, &mut bounds);
-        } else if !block.bounds_from_means(rows.mean, &mut bounds) {
+        if !fused {
+            block.bounds_from_means(rows.mean, &mut bounds);
+        } else if !block.bounds(rows, &mut bounds) {
             assert!(bounds.iter().all(|bound| bound.is_nan()));
             continue;
         }
@@ -81,8 +83,7 @@ fn bounds_lie_above_the_scores_whatever_the_rows() {
         let (queries, rows) = (numbers.extreme(19, dimension), numbers.extreme(61, dimension));
         let (ordinary, more) = (numbers.ordinary(5, dimension), numbers.ordinary(50, dimension));
         for level in Level::available() {
-            // Of the others, one stands for all: they are left to `Scan`.
-            for score in [Score::Uec, Score::Cosine, Score::ProbCosine, Score::Wasserstein2, Score::Csd, Score::Kl] {
+            for score in SCORES {
                 for beta in [0.0, 1e-300, 1e-20, 1.0, 1e20, f64::MAX] {
                     each(*level, queries.rows(), rows.rows(), score, beta, |_, _, _, _| {});
                     each(*level, ordinary.rows(), rows.rows(), score, beta, |_, _, _, _| {});
@@ -112,7 +113,7 @@ fn bounds_of_ordinary_rows_are_close() {
             // The means alone: exactly the score where there is no variance.
             let certain = |all: &Gaussians| Gaussians { variance: vec![0.0; all.variance.len()], ..all.clone() };
             let (queries, rows) = (certain(&queries), certain(&rows));
-            for score in [Score::Uec, Score::Cosine, Score::ProbCosine, Score::Wasserstein2, Score::Csd] {
+            for score in SCORES {
                 each(*level, queries.rows(), rows.rows(), score, 1.0, |bound, canonical, _, fused| {
                     let expected =
                         if matches!(score, Score::Uec | Score::ProbCosine) { canonical.max(0.0) } else { canonical };
@@ -134,11 +135,11 @@ fn a_bound_does_not_depend_on_the_other_rows_and_queries() {
     for level in Level::available() {
         for score in [Score::Uec, Score::ProbCosine, Score::Wasserstein2] {
             let mut all = vec![0.0; 37 * 130];
-            let block = ScanBlock::with_level(*level, queries.rows(), score, 1.0);
+            let block = ScanBlock::with_level(*level, queries.rows(), score, 1.0).unwrap();
             block.bounds_from_means(&rows.mean, &mut all);
             for (q, query) in queries.rows().iter().enumerate() {
                 let one = Rows::new(query.mean, query.variance, 100).unwrap();
-                let block = ScanBlock::with_level(*level, one, score, 1.0);
+                let block = ScanBlock::with_level(*level, one, score, 1.0).unwrap();
                 for r in [0, 47, 48, 129] {
                     let mut bound = [0.0];
                     block.bounds_from_means(rows.rows().row(r).mean, &mut bound);
@@ -153,10 +154,20 @@ fn a_bound_does_not_depend_on_the_other_rows_and_queries() {
 fn no_rows_and_no_queries_are_no_error() {
     let rows = Numbers(4).ordinary(3, 5);
     let none = Rows::new(&[], &[], 5).unwrap();
+    for score in SCORES {
+        let (of_none, of_rows) = (ScanBlock::new(none, score, 1.0), ScanBlock::new(rows.rows(), score, 1.0));
+        let (of_none, of_rows) = (of_none.unwrap(), of_rows.unwrap());
+        of_none.bounds(rows.rows(), &mut []);
+        of_none.bounds_from_means(&rows.mean, &mut []);
+        of_rows.bounds(none, &mut []);
+        of_rows.bounds_from_means(&[], &mut []);
+    }
+}
+
+#[test]
+fn there_are_blocks_for_the_scores_with_products() {
+    let rows = Numbers(5).ordinary(3, 5);
     for score in Score::ALL {
-        ScanBlock::new(none, *score, 1.0).bounds(rows.rows(), &mut []);
-        ScanBlock::new(none, *score, 1.0).bounds_from_means(&rows.mean, &mut []);
-        ScanBlock::new(rows.rows(), *score, 1.0).bounds(none, &mut []);
-        ScanBlock::new(rows.rows(), *score, 1.0).bounds_from_means(&[], &mut []);
+        assert_eq!(ScanBlock::new(rows.rows(), *score, 1.0).is_some(), SCORES.contains(score));
     }
 }

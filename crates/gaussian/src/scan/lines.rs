@@ -75,9 +75,13 @@ impl Lines {
         }
     }
 
-    /// The bound from means and variances.
-    pub(super) fn of_both(&self) -> Form {
-        if self.score == Score::Cosine { Form::Dot } else { Form::Fused }
+    /// The bound from means and variances, if there is one from products.
+    pub(super) fn of_both(&self) -> Option<Form> {
+        match self.score {
+            Score::Cosine => Some(Form::Dot),
+            Score::Uec | Score::ProbCosine => Some(Form::Fused),
+            _ => None,
+        }
     }
 
     /// Writes the bounds of all queries with the computed rows: `bounds` are queries × `count`, of which the columns

@@ -70,7 +70,7 @@ impl Scan {
         assert_eq!(codes.len(), bounds.len() * self.mean.len(), "a bound for each row");
         assert_eq!(scales.len(), bounds.len(), "a scale for each row");
         assert!(errors.is_none_or(|errors| errors.len() == bounds.len()), "an error for each row");
-        let Some(query) = &self.codes else {
+        let Some(query) = self.codes.get_or_init(|| Codes::new(&self.mean)) else {
             bounds.fill(f32::INFINITY);
             return;
         };

@@ -12,6 +12,8 @@ mod lines;
 mod margin;
 mod means;
 
+use std::sync::OnceLock;
+
 use crate::kernels::int8::Codes;
 use crate::lanes::dot;
 use crate::simd::Level;
@@ -45,7 +47,7 @@ pub enum Encoded<'a> {
     },
 }
 
-/// One prepared query (a, v).
+/// One prepared query (a, v): what its score needs of it, the rest is empty.
 #[derive(Clone, Debug)]
 pub struct Scan {
     score: Score,
@@ -58,8 +60,8 @@ pub struct Scan {
     deviation: Vec<f32>,
     /// Whether a p was set to 0.
     flushed: bool,
-    /// None where integers could overflow.
-    codes: Option<Codes>,
+    /// Made for the first int8 rows. None where integers could overflow.
+    codes: OnceLock<Option<Codes>>,
     /// At least ‖a‖.
     norm: f64,
     /// At least ‖√v‖.
@@ -81,18 +83,21 @@ impl Scan {
         let subnormal = |p: f64| p < f64::from(f32::MIN_POSITIVE);
         let second = || query.mean.iter().zip(query.variance).map(|(a, v)| f64::from(*a).powi(2) + f64::from(*v));
         let (square, trace) = (dot(query.mean, query.mean), query.trace());
+        let bounds = Bounds::new(score, beta, square, trace);
+        let moments = matches!(bounds.score, Score::Uec | Score::ProbCosine);
+        let distances = matches!(score, Score::Wasserstein2 | Score::Csd);
         Self {
             score,
             level,
-            mean: query.mean.to_vec(),
-            second: second().map(|p| if subnormal(p) { 0.0 } else { p as f32 }).collect(),
-            variance: query.variance.to_vec(),
-            deviation: query.variance.iter().map(|v| v.sqrt()).collect(),
-            flushed: second().any(|p| p > 0.0 && subnormal(p)),
-            codes: Codes::new(query.mean),
+            mean: made(!is_divergence(score), query.mean.iter().copied()),
+            second: made(moments, second().map(|p| if subnormal(p) { 0.0 } else { p as f32 })),
+            variance: made(moments, query.variance.iter().copied()),
+            deviation: made(distances, query.variance.iter().map(|v| v.sqrt())),
+            flushed: moments && second().any(|p| p > 0.0 && subnormal(p)),
+            codes: OnceLock::new(),
             norm: square.sqrt() * (1.0 + 1e-9),
             spread: trace.sqrt() * (1.0 + 1e-9),
-            bounds: Bounds::new(score, beta, square, trace),
+            bounds,
             divergence: Divergence::new(score, query, level),
             margin: Margin::new(query.mean.len(), level.lanes()),
         }
@@ -135,6 +140,10 @@ impl Scan {
             },
         }
     }
+}
+
+fn made(needed: bool, numbers: impl Iterator<Item = f32>) -> Vec<f32> {
+    if needed { numbers.collect() } else { Vec::new() }
 }
 
 /// Whether the score has logarithms or quotients of variances: then the means alone bound nothing.

@@ -36,6 +36,7 @@ struct Query<'a> {
 /// A search for the hits of a block of queries, shared by threads.
 pub(super) struct Cascade<'a> {
     queries: Vec<Query<'a>>,
+    /// Where it is faster than one query after the other.
     block: Option<ScanBlock>,
     options: &'a SearchOptions<'a>,
     k: usize,
@@ -62,7 +63,7 @@ impl<'a> Cascade<'a> {
             Storage::Float16 => float16,
             Storage::Float32 | Storage::Int8 => int8,
         };
-        let block = (queries.len() >= from).then(|| ScanBlock::new(queries, score, beta));
+        let block = if queries.len() >= from { ScanBlock::new(queries, score, beta) } else { None };
         let query = |row| Query { row, scan: Scan::new(row, score, beta), best: Best::new(k, min_score) };
         Self { queries: queries.iter().map(query).collect(), block, options, k }
     }
@@ -123,12 +124,9 @@ impl<'a> Cascade<'a> {
     fn bound_fused(&self, tile: &Tile<'_>, scratch: &mut Scratch) -> Result<Source> {
         let rows = tile.chunk.rows(tile.rows.clone(), &mut scratch.tile)?;
         let bounds = &mut scratch.bounds;
-        match &self.block {
-            Some(block) => block.bounds(rows, bounds),
-            None => {
-                for (query, line) in self.queries.iter().zip(bounds.chunks_exact_mut(rows.len())) {
-                    query.scan.bounds(rows, line);
-                }
+        if !self.block.as_ref().is_some_and(|block| block.bounds(rows, bounds)) {
+            for (query, line) in self.queries.iter().zip(bounds.chunks_exact_mut(rows.len())) {
+                query.scan.bounds(rows, line);
             }
         }
         Ok(Source::Fused)
@@ -140,7 +138,8 @@ impl<'a> Cascade<'a> {
         let bounds = &mut scratch.bounds;
         if let Some(block) = &self.block {
             let means = decoded(tile.chunk.means(rows)?, self.queries[0].row.mean.len(), &mut scratch.tile.mean);
-            return Ok(block.bounds_from_means(means, bounds).then_some(Source::Means));
+            block.bounds_from_means(means, bounds);
+            return Ok(Some(Source::Means));
         }
         let (means, source) = match tile.chunk.prefilter(rows.clone())? {
             Some(copy) => (copy, Source::Copy),

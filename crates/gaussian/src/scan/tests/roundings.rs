@@ -14,14 +14,15 @@ fn check(what: &str, query: Row<'_>, row: Row<'_>, betas: &[f64]) {
         let canonical = score_pair(score, beta, query, row).score;
         for level in Level::available() {
             let scan = Scan::with_level(query, score, beta, *level);
-            let block = ScanBlock::with_level(*level, queries, score, beta);
-            let mut bounds = [[f32::NAN]; 4];
-            let [fused, means, block_fused, block_means] = &mut bounds;
+            let block = ScanBlock::with_level(*level, queries, score, beta).unwrap();
+            // The last is not for all scores.
+            let mut bounds = [[f32::INFINITY]; 4];
+            let [fused, means, block_means, block_fused] = &mut bounds;
             scan.bounds(rows, fused);
             scan.bounds_from_means(Encoded::Float32(row.mean), means);
-            block.bounds(rows, block_fused);
             block.bounds_from_means(row.mean, block_means);
-            for ([bound], of) in bounds.into_iter().zip(["fused", "means", "block, fused", "block, means"]) {
+            block.bounds(rows, block_fused);
+            for ([bound], of) in bounds.into_iter().zip(["fused", "means", "block, means", "block, fused"]) {
                 assert!(
                     f64::from(bound) >= canonical,
                     "{what}, {of}, {score:?} {level:?} D={dimension} β={beta}: bound {bound:e} below {canonical:e}"
