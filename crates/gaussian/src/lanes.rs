@@ -72,14 +72,26 @@ mod tests {
 
     #[test]
     fn every_length_sums_in_the_documented_order() {
-        for dimension in 1..=33 {
-            let x: Vec<f32> = (0..dimension).map(|d| (d as f32 * 12.9898).sin() * 10_f32.powi(d % 7)).collect();
-            let y: Vec<f32> = (0..dimension).map(|d| (d as f32 * 78.233).cos()).collect();
-            let products: Vec<f64> = x.iter().zip(&y).map(|(x, y)| f64::from(*x) * f64::from(*y)).collect();
-            assert_eq!(dot(&x, &y), literal(&products));
-            assert_eq!(trace(&x), literal(&x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()));
-            let z: Vec<f32> = y.iter().map(|y| y.abs() + 0.01).collect();
-            assert_eq!(reciprocals(&z), literal(&z.iter().map(|z| 1.0 / f64::from(*z)).collect::<Vec<_>>()));
+        let extremes = [0.0, -0.0, 1e-45, -1e-39, 3e38, -3e38, 1.0];
+        for dimension in (0..=130).chain([384, 768, 1024, 1536, 4096]) {
+            // One off any alignment.
+            let ordinary: Vec<f32> =
+                (0..=dimension).map(|d| (d as f32 * 12.9898).sin() * 10_f32.powi(d as i32 % 7)).collect();
+            let extreme: Vec<f32> = (0..=dimension).map(|d| extremes[d % extremes.len()]).collect();
+            let y: Vec<f32> = (0..=dimension).map(|d| (d as f32 * 78.233).cos()).collect();
+            let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+            for (x, level) in
+                [&ordinary, &extreme].into_iter().flat_map(|x| Level::available().iter().map(move |l| (x, *l)))
+            {
+                let (x, y) = (&x[1..], &y[1..]);
+                let products: Vec<f64> = wide(x).iter().zip(wide(y)).map(|(x, y)| x * y).collect();
+                let z: Vec<f32> = x.iter().map(|x| x.abs()).collect();
+                let inverses: Vec<f64> = wide(&z).iter().map(|z| 1.0 / z).collect();
+                let got = [sum(level, Product, [x, y]), sum(level, Identity, [x]), sum(level, Reciprocal, [&z])];
+                let expected = [&products, &wide(x), &inverses].map(|terms| [literal(terms)]);
+                assert_eq!(got, expected, "{level:?} D={dimension}");
+            }
         }
+        assert_eq!((dot(&[2.0], &[3.0]), trace(&[2.0]), reciprocals(&[-0.0, 2.0])), (6.0, 2.0, f64::INFINITY));
     }
 }

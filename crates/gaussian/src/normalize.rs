@@ -137,6 +137,21 @@ mod tests {
     }
 
     #[test]
+    fn every_length_with_zeros_and_extremes_has_length_one() {
+        let numbers = [1.0, 0.0, 1e-45, -1e-39, -0.5, -0.0, 1e10, 3e-38, 1e19];
+        for n in (0..=130).chain([384, 768, 1024, 1536, 4096]) {
+            let number = |d: usize| if d == 0 { 1.0 } else { numbers[d * 7 % numbers.len()] };
+            let mut mean: Vec<f64> = (0..n).map(number).collect();
+            let mut variance: Vec<f64> = (0..n).map(|d| number(d + 3).abs()).collect();
+            let squares: f64 = mean.iter().map(|z| z * z).sum();
+            assert_eq!(normalize_row(&mut mean, &mut variance), squares.sqrt());
+            let length: f64 = mean.iter().map(|z| z * z).sum();
+            assert!((length - if n == 0 { 0.0 } else { 1.0 }).abs() < 1e-12, "{n}: {length}");
+            assert!(variance.iter().all(|v| v.is_finite() && *v >= 0.0), "{n}");
+        }
+    }
+
+    #[test]
     fn extreme_rows_stay_finite_and_a_zero_row_is_zero() {
         let (mean, variance) =
             ([1e-45, 0.0, f32::MAX, -f32::MAX, 0.0, 0.0], [f32::MAX, 1e-45, f32::MAX, 0.0, 1.0, 1.0]);

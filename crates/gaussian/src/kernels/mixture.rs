@@ -113,20 +113,30 @@ mod tests {
 
     #[test]
     fn every_level_gives_the_bits_of_the_formulas() {
-        let numbers =
-            |n: usize, seed: f64| -> Vec<f64> { (0..n).map(|d| ((d as f64 + seed) * 12.9898).sin()).collect() };
-        for (n, level) in
-            (0..=70).chain([384, 1001]).flat_map(|n| Level::available().iter().map(move |level| (n, *level)))
+        // Zeros, numbers below the normal ones of both precisions and large ones among others, one off any alignment.
+        let extremes = [0.0, -0.0, 5e-324, 1e-310, 1e-45, -1e-40, 3e38, -1e50];
+        let numbers = |n: usize, seed: f64| -> Vec<f64> {
+            let number = |d: usize| match d % 3 {
+                1 => extremes[(d / 3 + (seed * 10.0) as usize) % extremes.len()],
+                _ => ((d as f64 + seed) * 12.9898).sin(),
+            };
+            (0..=n).map(number).collect()
+        };
+        for (n, level) in (0..=130)
+            .chain([384, 768, 1024, 1536, 4096])
+            .flat_map(|n| Level::available().iter().map(move |level| (n, *level)))
         {
             let [mean, variance, spreads] = [0.1, 0.2, 0.3].map(|seed| numbers(n, seed));
             let x: Vec<f32> = mean.iter().map(|x| *x as f32).collect();
-            let (mut sum, mut square_sum) = (variance.clone(), variance.clone());
-            add_scaled(level, &mut sum, 0.7, &x);
-            add_scaled_squares(level, &mut square_sum, 0.7, &x);
-            let squares = squares(level, &mean, 3.3);
-            let (mut z, mut v) = (mean.clone(), variance.clone());
-            let (lengths, spreads) = (&squares, &spreads);
-            Normalize { norm2: 3.3, mean: &mut z, variance: &mut v, squares: &squares, lengths, spreads }.apply(level);
+            let (mut sum, mut square_sum, mut z, mut v) =
+                (variance.clone(), variance.clone(), mean.clone(), variance.clone());
+            let (x, [mean, variance, spreads]) = (&x[1..], [&mean, &variance, &spreads].map(|x| &x[1..]));
+            let [sum, square_sum, z, v] = [&mut sum, &mut square_sum, &mut z, &mut v].map(|x| &mut x[1..]);
+            add_scaled(level, sum, 0.7, x);
+            add_scaled_squares(level, square_sum, 0.7, x);
+            let squares = squares(level, mean, 3.3);
+            let lengths = &squares;
+            Normalize { norm2: 3.3, mean: z, variance: v, squares: &squares, lengths, spreads }.apply(level);
             for d in 0..n {
                 let x = f64::from(x[d]);
                 let square = mean[d] * mean[d] / 3.3;

@@ -23,8 +23,17 @@ fn values(n: usize, seed: f32) -> Vec<f32> {
     (0..=n).map(|i| (i as f32 * 12.9898 + seed).sin() * 10_f32.powi((i * 7 % 13) as i32 - 6)).collect()
 }
 
-fn positive(n: usize, seed: f32) -> Vec<f32> {
-    values(n, seed).into_iter().map(f32::abs).collect()
+const NUMBERS: [fn(usize, f32) -> Vec<f32>; 2] = [values, extremes];
+
+fn positive(x: Vec<f32>) -> Vec<f32> {
+    x.into_iter().map(f32::abs).collect()
+}
+
+/// The same with zeros, numbers below the normal ones and large ones in between.
+fn extremes(n: usize, seed: f32) -> Vec<f32> {
+    let numbers = [0.0, 1e-45, 1e12, -1e-39, -0.0, 1e-41, -1e12, 1e-30];
+    let extreme = |(i, x)| if i % 3 == 0 { numbers[(i / 3 + (seed * 10.0) as usize) % numbers.len()] } else { x };
+    values(n, seed).into_iter().enumerate().map(extreme).collect()
 }
 
 /// Hands every row on by itself.
@@ -41,7 +50,8 @@ impl<T: Copy, F: FnMut(usize, [T; N]), const N: usize> Finish<T, N> for Each<F> 
     }
 }
 
-/// Compares with sums of terms in float64; `extra` is m − ⌈D/lanes⌉.
+/// Compares with sums of terms in float64; `extra` is m − ⌈D/lanes⌉. Two products below the normal numbers are off by
+/// 2⁻¹⁵⁰ each, one of them times a number up to 10¹².
 fn check<const N: usize, const R: usize>(
     level: Level,
     dimension: usize,
@@ -50,6 +60,7 @@ fn check<const N: usize, const R: usize>(
     terms: impl Fn(usize, usize) -> [f64; N],
 ) {
     let roundings = (dimension.div_ceil(level.lanes()) + extra) as f64 * (-24.0_f64).exp2();
+    let underflow = dimension as f64 * (-150.0_f64).exp2() * (1.0 + 1e12);
     let mut seen = [0; ROWS];
     let each = |row: usize, sums: [f32; N]| {
         seen[row] += 1;
@@ -61,7 +72,7 @@ fn check<const N: usize, const R: usize>(
             }
             let error = (f64::from(sum) - exact).abs();
             assert!(
-                error <= roundings / (1.0 - roundings) * size,
+                error <= roundings / (1.0 - roundings) * size + underflow,
                 "{level:?} D={dimension} row {row} sum {index}: {sum} for {exact}"
             );
         }
@@ -72,11 +83,14 @@ fn check<const N: usize, const R: usize>(
 
 #[test]
 fn sums_are_as_near_as_stated() {
-    for (dimension, level) in lengths().flat_map(|d| Level::available().iter().map(move |level| (d, *level))) {
-        let (a, v, p) = (values(dimension, 0.1), positive(dimension, 0.2), positive(dimension, 0.3));
-        let (a, v, p) = (&a[1..], &v[1..], &p[1..]);
-        let (b, w) = (values(ROWS * dimension, 0.4), positive(ROWS * dimension, 0.5));
-        let (b, w) = (&b[1..], &w[1..]);
+    let levels = || Level::available().iter().copied();
+    for (dimension, level, numbers) in
+        lengths().flat_map(|d| levels().flat_map(move |level| NUMBERS.map(|numbers| (d, level, numbers))))
+    {
+        let rows = ROWS * dimension;
+        let (a, b) = (numbers(dimension, 0.1), numbers(rows, 0.4));
+        let [v, p, w] = [(dimension, 0.2), (dimension, 0.3), (rows, 0.5)].map(|(n, seed)| positive(numbers(n, seed)));
+        let [a, v, p, b, w] = [&a, &v, &p, &b, &w].map(|x| &x[1..]);
         let rows = Rows::new(b, w, dimension).unwrap();
         let at = |x: &[f32], row: usize, d: usize| f64::from(x[row * dimension + d]);
         let terms = |row: usize, d: usize| {
@@ -162,4 +176,14 @@ fn no_query_overflows_the_integers() {
         }
     }
     assert!(Codes::new(&vec![1.0; 1 << 17]).is_none());
+}
+
+#[test]
+fn nothing_is_no_row() {
+    for level in Level::available() {
+        let none = |row: usize, _: [f32; 2]| panic!("row {row}");
+        stream(*level, &Dots::<f32, 2>::new(&[], &[]), Each(none));
+        stream(*level, &Dots::<f32, 2>::new(&[1.0], &[]), Each(none));
+        stream(*level, &Codes::new(&[]).unwrap().dots::<1>(&[]), Each(|row: usize, _: [i32; 1]| panic!("row {row}")));
+    }
 }
