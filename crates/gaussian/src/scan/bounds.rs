@@ -5,7 +5,7 @@
 //!   cosine        μ
 //!   uec           μ/√(1 + (π/8) β s) for μ ≥ 0; below 0 the discount moves towards 0: μ/√(1 + (π/8) β S).
 //!                 From the means alone max(μ, 0), since ŝ ≤ max(μ_s, 0)
-//!   prob-cosine   E[cos]/√(1 + (π/8) β Var) = μ_s/√(N + (π/8) β σ_s²), N = Σ(a² + v) Σ(b² + w), in the same way.
+//!   prob-cosine   E(cos)/√(1 + (π/8) β Var) = μ_s/√(N + (π/8) β σ_s²), N = Σ(a² + v) Σ(b² + w), in the same way.
 //!                 From the means alone max(μ, 0)/√(Σ(a² + v) n)
 //!   wasserstein2  −(‖a‖² + n − 2μ) from the means alone
 //!   csd           the same − Σ v

@@ -69,7 +69,8 @@ pub(crate) trait Simd: Copy {
     /// The sum of all lanes; wraps on overflow.
     unsafe fn reduce_add_i32(x: Self::I32) -> i32;
 
-    /// Asks for the cache line at `at`, which may lie outside every object.
+    /// Asks for the cache line at `at`, which may lie outside every object: a hint, which reads no value and faults at
+    /// no address.
     unsafe fn prefetch(at: *const u8);
 }
 

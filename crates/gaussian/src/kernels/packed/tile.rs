@@ -7,7 +7,7 @@ use crate::simd::Simd;
 
 /// A block of coordinates of all panels and rows, whose products are added to `sums`.
 pub(super) struct Block<'a> {
-    /// [panel][`steps`]
+    /// Panel after panel, `steps` lines each.
     pub(super) queries: &'a [Line],
     /// Queries of all panels.
     pub(super) count: usize,
