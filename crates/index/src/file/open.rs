@@ -28,7 +28,7 @@ impl GaussianIndex {
     ///
     /// # Errors
     /// [`ErrorCode::FileNotFound`]; [`ErrorCode::FileCorrupt`]; [`ErrorCode::FileVersion`]; [`ErrorCode::FileLocked`] if
-    /// it is open for writing already; [`ErrorCode::FileWrite`] if the journal cannot be written;
+    /// it is open for writing already, or replaced over and over; [`ErrorCode::FileWrite`] if the journal cannot be written;
     /// [`ErrorCode::OutOfMemory`].
     pub fn open(path: &Path, options: OpenOptions) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
@@ -146,8 +146,12 @@ fn open_readonly(disk: &dyn Disk, path: &Path, mmap: bool, cancel: &Cancel) -> R
             Ok(_) => before.get(..48) == after.get(..48),
             Err(_) => before == after,
         };
-        if unchanged || attempt == ATTEMPTS || cancel.is_cancelled() {
+        if unchanged || cancel.is_cancelled() {
             return opened;
+        }
+        if attempt == ATTEMPTS {
+            let message = format!("{} was replaced each time it was read: try again later", path.display());
+            return Err(Error::new(ErrorCode::FileLocked, message));
         }
         thread::sleep(Duration::from_millis(attempt.into()));
         attempt += 1;
