@@ -2,7 +2,7 @@
 
 use super::is_divergence;
 use super::lines::Lines;
-use crate::kernels::packed::{Form, Products, Queries, ROWS};
+use crate::kernels::packed::{Products, Queries, ROWS, Rule};
 use crate::simd::Level;
 use crate::{Rows, Score};
 
@@ -32,7 +32,7 @@ impl ScanBlock {
             return None;
         }
         let lines = Lines::new(queries, score, beta);
-        let with_variances = lines.of_both() == Some(Form::Fused);
+        let with_variances = lines.of_both() == Some(Rule::Fused);
         Some(Self { level, queries: Queries::new(queries, with_variances), lines })
     }
 
@@ -52,14 +52,14 @@ impl ScanBlock {
     /// # Panics
     /// If `rows` and `bounds` do not have such lengths.
     pub fn bounds(&self, rows: Rows<'_>, bounds: &mut [f32]) -> bool {
-        let Some(form) = self.lines.of_both() else {
+        let Some(rule) = self.lines.of_both() else {
             return false;
         };
-        self.products(rows.mean, (form == Form::Fused).then_some(rows.variance), form, bounds);
+        self.products(rows.mean, (rule == Rule::Fused).then_some(rows.variance), rule, bounds);
         true
     }
 
-    fn products(&self, means: &[f32], variances: Option<&[f32]>, form: Form, bounds: &mut [f32]) {
+    fn products(&self, means: &[f32], variances: Option<&[f32]>, rule: Rule, bounds: &mut [f32]) {
         let dimension = self.queries.dimension();
         let count = means.len() / dimension;
         assert_eq!((means.len(), bounds.len()), (count * dimension, self.queries.len() * count));
@@ -68,7 +68,7 @@ impl ScanBlock {
                 let range = start * dimension..count.min(start + ROWS) * dimension;
                 let variances = variances.map(|variances| &variances[range.clone()]);
                 products.compute(self.level, &self.queries, &means[range], variances);
-                self.lines.write(self.level, form, products, start, count, bounds);
+                self.lines.write(self.level, rule, products, start, count, bounds);
             }
         });
     }

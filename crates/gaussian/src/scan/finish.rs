@@ -11,14 +11,14 @@ use crate::simd::Simd;
 const AHEAD: usize = 32;
 
 /// A bound from the sums of a row.
-pub(super) trait Form<T, const N: usize> {
+pub(super) trait ToBound<T, const N: usize> {
     /// `scale` and `error` as in [`super::Encoded`]; 1 and 0 where there are none. `#[inline(always)]`.
     fn bound(&self, sums: [T; N], scale: f64, error: f64) -> f32;
 }
 
 /// Writes the bounds of all rows.
 pub(super) struct Write<'a, F> {
-    pub(super) form: F,
+    pub(super) to_bound: F,
     /// None: 1.
     pub(super) scales: Option<&'a [f32]>,
     /// None: 0.
@@ -26,7 +26,7 @@ pub(super) struct Write<'a, F> {
     pub(super) bounds: &'a mut [f32],
 }
 
-impl<T: Copy, F: Form<T, N>, const N: usize> Finish<T, N> for Write<'_, F> {
+impl<T: Copy, F: ToBound<T, N>, const N: usize> Finish<T, N> for Write<'_, F> {
     #[inline(always)]
     fn begin<S: Simd>(&self, row: usize) {
         for of in [self.scales, self.errors].into_iter().flatten() {
@@ -42,7 +42,7 @@ impl<T: Copy, F: Form<T, N>, const N: usize> Finish<T, N> for Write<'_, F> {
         let (scales, errors) = (block(self.scales, &rows, 1.0), block(self.errors, &rows, 0.0));
         let mut bounds = [0.0; BLOCK];
         for (i, bound) in bounds.iter_mut().enumerate() {
-            *bound = self.form.bound(from_fn(|n| sums[n][i]), f64::from(scales[i]), f64::from(errors[i]));
+            *bound = self.to_bound.bound(from_fn(|n| sums[n][i]), f64::from(scales[i]), f64::from(errors[i]));
         }
         match self.bounds[rows.clone()].as_chunks_mut() {
             ([whole], _) => *whole = bounds,

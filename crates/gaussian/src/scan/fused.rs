@@ -9,7 +9,7 @@
 
 use super::Scan;
 use super::bounds::Range;
-use super::finish::{Form, Write};
+use super::finish::{ToBound, Write};
 use super::margin::{Margin, known};
 use crate::Rows;
 use crate::kernels::distance::Distances;
@@ -18,7 +18,7 @@ use crate::kernels::stream::{Groups, stream};
 
 struct Uec<'a>(&'a Scan);
 
-impl Form<f32, 4> for Uec<'_> {
+impl ToBound<f32, 4> for Uec<'_> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 4], _: f64, _: f64) -> f32 {
         let Self(scan) = self;
@@ -30,7 +30,7 @@ impl Form<f32, 4> for Uec<'_> {
 
 struct ProbCosine<'a>(&'a Scan);
 
-impl Form<f32, 5> for ProbCosine<'_> {
+impl ToBound<f32, 5> for ProbCosine<'_> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 5], _: f64, _: f64) -> f32 {
         let Self(scan) = self;
@@ -45,7 +45,7 @@ impl Form<f32, 5> for ProbCosine<'_> {
 
 struct Csd<'a>(&'a Scan);
 
-impl Form<f32, 2> for Csd<'_> {
+impl ToBound<f32, 2> for Csd<'_> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 2], _: f64, _: f64) -> f32 {
         let Self(scan) = self;
@@ -56,7 +56,7 @@ impl Form<f32, 2> for Csd<'_> {
 
 struct Wasserstein2<'a>(&'a Scan);
 
-impl Form<f32, 3> for Wasserstein2<'_> {
+impl ToBound<f32, 3> for Wasserstein2<'_> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 3], _: f64, _: f64) -> f32 {
         let Self(scan) = self;
@@ -88,10 +88,10 @@ impl Scan {
     fn fused<const N: usize, const R: usize>(
         &self,
         sums: &impl Groups<f32, N, R>,
-        form: impl Form<f32, N>,
+        to_bound: impl ToBound<f32, N>,
         bounds: &mut [f32],
     ) {
-        stream(self.level, sums, Write { form, scales: None, errors: None, bounds });
+        stream(self.level, sums, Write { to_bound, scales: None, errors: None, bounds });
     }
 
     fn query(&self) -> Query<'_> {

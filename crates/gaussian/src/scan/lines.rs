@@ -2,14 +2,14 @@
 //!
 //! The formulas are those of [`super::bounds`], in float32. Every bound is moved towards its loose side by what the sums
 //! may be off ([`mean_roundings`] …) and by [`ROUNDINGS`] more for the float32 in which it is put together and for the
-//! float64 of the canonical routine. [`TINY`] stands for all that underflow may have cost: 2⁻¹⁵⁰ for each product, times
-//! what a factor of it may be. A bound of anything that overflowed is +∞.
+//! float64 of the canonical routine. [`UNDERFLOW`] stands for all that underflow may have cost: 2⁻¹⁵⁰ for each product,
+//! times what a factor of it may be. A bound of anything that overflowed is +∞.
 
 use std::f64::consts::PI;
 
 use super::margin::round_up;
 use crate::kernels::packed::{
-    Bounds, Columns, Errors, Form, Line, Of, PANEL, Panel, Products, ROWS, TINY, mean_roundings, row_roundings,
+    Bounds, Columns, Errors, Line, Of, PANEL, Panel, Products, ROWS, Rule, UNDERFLOW, mean_roundings, row_roundings,
     variance_roundings,
 };
 use crate::lanes::dot;
@@ -18,7 +18,7 @@ use crate::{Rows, Score};
 
 /// More than the roundings of any bound after the sums.
 const ROUNDINGS: usize = 12;
-/// Of (π/8) β, beyond which nothing is known: within, products with [`TINY`] and sums are normal numbers.
+/// Of (π/8) β, beyond which nothing is known: within, products with [`UNDERFLOW`] and sums are normal numbers.
 const DISCOUNTS: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
 
 /// What the bounds need of the queries.
@@ -54,7 +54,7 @@ impl Lines {
             panel.square.0[lane] = square as f32;
             panel.trace.0[lane] = if score == Score::Csd { trace as f32 } else { 0.0 };
             panel.second.0[lane] = second as f32;
-            panel.slack.0[lane] = (f64::from(TINY) * (1.0 + discount) * (1.0 + second + trace)) as f32;
+            panel.slack.0[lane] = (f64::from(UNDERFLOW) * (1.0 + discount) * (1.0 + second + trace)) as f32;
         }
         let errors = Errors {
             second: if score == Score::ProbCosine { row_error } else { error(0) } as f32,
@@ -66,20 +66,20 @@ impl Lines {
     }
 
     /// The bound from the means alone.
-    pub(super) fn of_means(&self) -> Form {
+    pub(super) fn of_means(&self) -> Rule {
         match self.score {
-            Score::Cosine => Form::Dot,
-            Score::Uec => Form::Positive,
-            Score::ProbCosine => Form::Quotient,
-            _ => Form::Distance,
+            Score::Cosine => Rule::Dot,
+            Score::Uec => Rule::Positive,
+            Score::ProbCosine => Rule::Quotient,
+            _ => Rule::Distance,
         }
     }
 
     /// The bound from means and variances, if there is one from products.
-    pub(super) fn of_both(&self) -> Option<Form> {
+    pub(super) fn of_both(&self) -> Option<Rule> {
         match self.score {
-            Score::Cosine => Some(Form::Dot),
-            Score::Uec | Score::ProbCosine => Some(Form::Fused),
+            Score::Cosine => Some(Rule::Dot),
+            Score::Uec | Score::ProbCosine => Some(Rule::Fused),
             _ => None,
         }
     }
@@ -89,7 +89,7 @@ impl Lines {
     pub(super) fn write(
         &self,
         level: Level,
-        form: Form,
+        rule: Rule,
         products: &Products,
         start: usize,
         count: usize,
@@ -103,7 +103,7 @@ impl Lines {
         let (rows, mut lines, mut columns) = (&rows[..height], [Line::default(); ROWS], Columns::default());
         for (index, (panel, bounds)) in self.panels.iter().zip(bounds.chunks_mut(PANEL * count)).enumerate() {
             let (means, variances) = (products.means(index), products.variances(index));
-            Bounds { form, discount: self.discount, errors: self.errors, panel, rows, means, variances }
+            Bounds { rule, discount: self.discount, errors: self.errors, panel, rows, means, variances }
                 .write(level, &mut lines);
             columns.turn(&lines, height);
             for (lane, bounds) in bounds.chunks_exact_mut(count).enumerate() {
@@ -117,7 +117,7 @@ impl Lines {
     fn row(&self, products: &Products, row: usize) -> Of {
         let square = f64::from(products.norms()[row]);
         let trace = products.traces().get(row).copied().map_or(0.0, f64::from);
-        let tiny = f64::from(TINY);
+        let tiny = f64::from(UNDERFLOW);
         Of {
             norm: round_up(((square + tiny) * (1.0 + self.row_error)).sqrt()),
             square: ((square - tiny) * (1.0 - self.row_error)).max(0.0) as f32,

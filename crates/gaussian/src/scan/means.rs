@@ -13,7 +13,7 @@
 
 use super::Scan;
 use super::bounds::Means;
-use super::finish::{Form, Write};
+use super::finish::{ToBound, Write};
 use super::margin::{known, round_up};
 use crate::Score;
 use crate::kernels::dot::{Code, Dots};
@@ -45,12 +45,12 @@ impl Scan {
         &self,
         rows: &[C],
         scales: Option<&[f32]>,
-        form: impl Form<f32, N>,
+        to_bound: impl ToBound<f32, N>,
         bounds: &mut [f32],
     ) {
         assert_eq!(rows.len(), bounds.len() * self.mean.len(), "a bound for each row");
         let dots = Dots::<C, N>::new(&self.mean, rows);
-        stream(self.level, &dots, Write { form, scales, errors: None, bounds });
+        stream(self.level, &dots, Write { to_bound, scales, errors: None, bounds });
     }
 
     /// At least ⟨a, x⟩, from its computed value and that of ‖x‖².
@@ -83,15 +83,15 @@ impl Scan {
         let scales = Some(scales);
         match self.bounds.score {
             Score::Cosine | Score::Uec => {
-                stream(self.level, &query.dots::<1>(codes), Write { form: integers, scales, errors, bounds });
+                stream(self.level, &query.dots::<1>(codes), Write { to_bound: integers, scales, errors, bounds });
             }
             Score::ProbCosine => {
-                let form = Quotient(integers);
-                stream(self.level, &query.dots::<2>(codes), Write { form, scales, errors, bounds });
+                let to_bound = Quotient(integers);
+                stream(self.level, &query.dots::<2>(codes), Write { to_bound, scales, errors, bounds });
             }
             _ => {
-                let form = Distance(integers);
-                stream(self.level, &query.dots::<2>(codes), Write { form, scales, errors, bounds });
+                let to_bound = Distance(integers);
+                stream(self.level, &query.dots::<2>(codes), Write { to_bound, scales, errors, bounds });
             }
         }
     }
@@ -107,7 +107,7 @@ struct Quotient<T>(T);
 /// wasserstein2 and csd.
 struct Distance<T>(T);
 
-impl Form<f32, 2> for Linear<&Scan> {
+impl ToBound<f32, 2> for Linear<&Scan> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 2], scale: f64, _: f64) -> f32 {
         let [dot, square] = sums.map(f64::from);
@@ -115,7 +115,7 @@ impl Form<f32, 2> for Linear<&Scan> {
     }
 }
 
-impl Form<f32, 2> for Quotient<&Scan> {
+impl ToBound<f32, 2> for Quotient<&Scan> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 2], scale: f64, _: f64) -> f32 {
         let [dot, square] = sums.map(f64::from);
@@ -123,7 +123,7 @@ impl Form<f32, 2> for Quotient<&Scan> {
     }
 }
 
-impl Form<f32, 2> for Distance<&Scan> {
+impl ToBound<f32, 2> for Distance<&Scan> {
     #[inline(always)]
     fn bound(&self, sums: [f32; 2], scale: f64, _: f64) -> f32 {
         let [dot, square] = sums.map(f64::from);
@@ -138,7 +138,7 @@ struct Halves {
     error: f64,
 }
 
-impl Form<f32, 1> for Halves {
+impl ToBound<f32, 1> for Halves {
     #[inline(always)]
     fn bound(&self, [dot]: [f32; 1], scale: f64, _: f64) -> f32 {
         let dot = f64::from(dot);
@@ -163,14 +163,14 @@ impl Integers<'_> {
     }
 }
 
-impl Form<i32, 1> for Integers<'_> {
+impl ToBound<i32, 1> for Integers<'_> {
     #[inline(always)]
     fn bound(&self, [dot]: [i32; 1], scale: f64, error: f64) -> f32 {
         round_up(at_least(self.floor, self.similarity(dot, scale, error)))
     }
 }
 
-impl Form<i32, 2> for Quotient<Integers<'_>> {
+impl ToBound<i32, 2> for Quotient<Integers<'_>> {
     #[inline(always)]
     fn bound(&self, [dot, square]: [i32; 2], scale: f64, error: f64) -> f32 {
         let Self(integers) = self;
@@ -181,7 +181,7 @@ impl Form<i32, 2> for Quotient<Integers<'_>> {
     }
 }
 
-impl Form<i32, 2> for Distance<Integers<'_>> {
+impl ToBound<i32, 2> for Distance<Integers<'_>> {
     #[inline(always)]
     fn bound(&self, [dot, square]: [i32; 2], scale: f64, error: f64) -> f32 {
         let Self(Integers { scan, query, loss, .. }) = self;

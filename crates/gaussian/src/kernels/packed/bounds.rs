@@ -5,11 +5,11 @@ use super::{Line, PANEL};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
 /// What stands for all that underflow may have cost: more than D·2⁻¹⁵⁰ for all D.
-pub(crate) const TINY: f32 = 1e-30;
+pub(crate) const UNDERFLOW: f32 = 1e-30;
 
 /// The formula of an upper bound. x is at least μ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Rule {
     /// x
     Dot,
     /// max(x, 0)
@@ -60,7 +60,7 @@ pub(crate) struct Errors {
 
 /// The bounds of a panel with some rows.
 pub(crate) struct Bounds<'a> {
-    pub(crate) form: Form,
+    pub(crate) rule: Rule,
     /// (π/8) β
     pub(crate) discount: f32,
     pub(crate) errors: Errors,
@@ -90,12 +90,12 @@ impl Kernel for Write<'_, '_> {
     unsafe fn run<S: Simd>(self) {
         // SAFETY: lines are whole vectors.
         unsafe {
-            match self.bounds.form {
-                Form::Dot => self.each::<S, { Form::Dot as u8 }>(),
-                Form::Positive => self.each::<S, { Form::Positive as u8 }>(),
-                Form::Quotient => self.each::<S, { Form::Quotient as u8 }>(),
-                Form::Distance => self.each::<S, { Form::Distance as u8 }>(),
-                Form::Fused => self.each::<S, { Form::Fused as u8 }>(),
+            match self.bounds.rule {
+                Rule::Dot => self.each::<S, { Rule::Dot as u8 }>(),
+                Rule::Positive => self.each::<S, { Rule::Positive as u8 }>(),
+                Rule::Quotient => self.each::<S, { Rule::Quotient as u8 }>(),
+                Rule::Distance => self.each::<S, { Rule::Distance as u8 }>(),
+                Rule::Fused => self.each::<S, { Rule::Fused as u8 }>(),
             }
         }
     }
@@ -103,15 +103,15 @@ impl Kernel for Write<'_, '_> {
 
 impl Write<'_, '_> {
     #[inline(always)]
-    unsafe fn each<S: Simd, const FORM: u8>(self) {
+    unsafe fn each<S: Simd, const RULE: u8>(self) {
         let Self { bounds, to } = self;
         for (row, (to, of)) in to.iter_mut().zip(bounds.rows).enumerate() {
             for lane in (0..PANEL).step_by(S::LANES) {
                 // SAFETY: LANES divides PANEL.
                 unsafe {
-                    let (bound, finite) = bounds.of::<S, FORM>(row, of, lane);
+                    let (bound, finite) = bounds.of::<S, RULE>(row, of, lane);
                     let size = S::max(bound, S::sub(S::zero(), bound));
-                    let bound = S::add(bound, S::fma(size, S::splat(bounds.errors.bound), S::splat(TINY)));
+                    let bound = S::add(bound, S::fma(size, S::splat(bounds.errors.bound), S::splat(UNDERFLOW)));
                     // Times 0 what is not finite is not a number, and neither is then the sum.
                     S::store(to.0.as_mut_ptr().add(lane), S::fma(finite, S::zero(), bound));
                 }
@@ -123,16 +123,16 @@ impl Write<'_, '_> {
 impl Bounds<'_> {
     /// The bound before its own roundings, and a number that is finite if everything was.
     #[inline(always)]
-    unsafe fn of<S: Simd, const FORM: u8>(&self, row: usize, of: &Of, lane: usize) -> (S::F32, S::F32) {
+    unsafe fn of<S: Simd, const RULE: u8>(&self, row: usize, of: &Of, lane: usize) -> (S::F32, S::F32) {
         // SAFETY: the caller's lane begins a vector of a line.
         unsafe {
             let mean = load::<S>(&self.means[row], lane);
-            let x = S::add(mean, S::fma(load::<S>(&self.panel.error, lane), S::splat(of.norm), S::splat(TINY)));
-            if FORM == Form::Dot as u8 {
+            let x = S::add(mean, S::fma(load::<S>(&self.panel.error, lane), S::splat(of.norm), S::splat(UNDERFLOW)));
+            if RULE == Rule::Dot as u8 {
                 (x, x)
-            } else if FORM == Form::Positive as u8 {
+            } else if RULE == Rule::Positive as u8 {
                 (S::max(x, S::zero()), x)
-            } else if FORM == Form::Distance as u8 {
+            } else if RULE == Rule::Distance as u8 {
                 let squares = S::add(load::<S>(&self.panel.square, lane), S::splat(of.square));
                 let below = S::mul(squares, S::splat(1.0 - self.errors.bound));
                 let distance = S::max(S::sub(below, S::add(x, x)), S::zero());
@@ -140,7 +140,7 @@ impl Bounds<'_> {
                 (S::sub(S::sub(S::zero(), distance), trace), S::add(x, squares))
             } else {
                 let slack = S::mul(load::<S>(&self.panel.slack, lane), S::splat(of.slack));
-                let fused = FORM == Form::Fused as u8;
+                let fused = RULE == Rule::Fused as u8;
                 let x = if fused { x } else { S::max(x, S::zero()) };
                 let second =
                     S::mul(load::<S>(&self.panel.second, lane), S::splat(if fused { of.second } else { of.square }));
@@ -151,7 +151,7 @@ impl Bounds<'_> {
                 };
                 let error = S::fma(second, S::splat(self.errors.second), slack);
                 let error = S::fma(variance, S::splat(self.errors.variance), error);
-                // Below 0 a larger root bounds from above. The smallest x that is not 0 is about TINY·2⁻²⁴.
+                // Below 0 a larger root bounds from above. The smallest x that is not 0 is about UNDERFLOW·2⁻²⁴.
                 let sign = S::max(S::min(S::mul(x, S::splat(f32::MAX)), S::splat(1.0)), S::splat(-1.0));
                 let root = S::add(second, variance);
                 let bounded = S::max(S::sub(root, S::mul(sign, error)), S::zero());

@@ -21,7 +21,7 @@ mod tile;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bounds::{Bounds, Errors, Form, Of, Panel, TINY};
+pub(crate) use bounds::{Bounds, Errors, Of, Panel, Rule, UNDERFLOW};
 pub(crate) use columns::Columns;
 pub(crate) use products::{Products, ROWS};
 pub(crate) use queries::Queries;
