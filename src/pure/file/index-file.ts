@@ -161,9 +161,10 @@ async function trace(path: string): Promise<string> {
   const journal = await openIfThere(journalOf(path))
   if (journal === undefined) return `${ino} ${size} ${mtimeNs}`
   try {
-    const bytes = Buffer.alloc(Math.min(JOURNAL_HEADER, (await journal.stat()).size))
+    const { size: journalSize } = await journal.stat()
+    const bytes = Buffer.alloc(Math.min(JOURNAL_HEADER, journalSize))
     await readFully(journal, bytes, 0)
-    return `${ino} ${size} ${mtimeNs} ${bytes.toString('hex')}`
+    return `${ino} ${size} ${mtimeNs} ${journalSize} ${bytes.toString('hex')}`
   } finally {
     await journal.close()
   }
