@@ -1,4 +1,5 @@
-//! Several queries against consecutive rows: bounds like those of [`crate::Scan`], with the products of all pairs in blocks.
+//! Several queries against consecutive rows: bounds like those of [`crate::Scan`], with the products of all pairs in
+//! blocks.
 
 use super::is_divergence;
 use super::lines::Lines;

@@ -1,4 +1,5 @@
-//! Rows, packed: in each block of coordinates row after row, DEPTH numbers each, so that a tile's rows lie beside each other whatever D.
+//! Rows, packed: in each block of coordinates row after row, DEPTH numbers each, so that a tile's rows lie beside each
+//! other whatever D.
 
 use super::products::ROWS;
 use super::{DEPTH, HALF};
