@@ -12,6 +12,14 @@ const indexes = new Map()
 
 const batch = (rows, dimension) => new GaussianBatch({ ...rows, dimension })
 
+/** Until the rows that were handed over are collected, which takes turns of the event loop. */
+async function settled() {
+  for (let turn = 0; turn < 5; turn++) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 async function grow(index, folder, rows) {
   for (let start = index.size; start < rows; start += BLOCK) {
     const count = Math.min(BLOCK, rows - start)
@@ -43,12 +51,12 @@ await serve({
   info: () => capabilities(),
   configure: (options) => configure?.(options), // uec/pure has one thread and nothing to configure
   async load({ name, folder, rows, dimension, storage = 'float32', prefilter = false }) {
-    globalThis.gc?.()
+    await settled()
     const before = process.memoryUsage.rss()
     const index = new GaussianIndex({ dimension, storage, prefilter: prefilter ? 'int8' : 'none' })
     await grow(index, folder, rows)
     indexes.set(name, index)
-    globalThis.gc?.()
+    await settled()
     return { bytes: index.bytes, resident: process.memoryUsage.rss() - before }
   },
   grow: ({ name, folder, rows }) => grow(indexes.get(name), folder, rows),

@@ -132,10 +132,11 @@ fn an_add_that_finds_no_memory_changes_nothing() {
     index.add(&(0..1000).map(id).collect::<Vec<_>>(), other).unwrap();
     let before = index.snapshot();
     let ids: Vec<String> = (0..3000).map(id).collect();
-    // Less than the list of rows, than the check for ids that occur twice, than the last chunk.
-    for largest in [10_000, 60_000, 200_000] {
+    // Less than the list of rows, than the check for ids that occur twice, and for few rows than a column.
+    for (largest, count) in [(10_000, 3000), (60_000, 3000), (60_000, 50)] {
+        let rows = Rows::new(&rows.mean[..count * D], &rows.variance[..count * D], D).unwrap();
         LARGEST.store(largest, Ordering::Relaxed);
-        let outcome = index.add(&ids, rows.rows());
+        let outcome = index.add(&ids[ids.len() - count..], rows);
         LARGEST.store(usize::MAX, Ordering::Relaxed);
         assert_eq!(outcome.unwrap_err().code, ErrorCode::OutOfMemory);
         assert!(index.snapshot().ids().eq(before.ids()));

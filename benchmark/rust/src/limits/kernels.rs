@@ -12,6 +12,10 @@ macro_rules! kernels {
             $available.then_some(&SET)
         }
 
+        /// Numbers of a block in which streams begin: one huge page.
+        const BLOCK: usize = 1 << 19;
+        const _: () = assert!(BLOCK.is_multiple_of(GRAIN));
+
         static SET: Set = Set {
             name: $name,
             read: &[
@@ -19,6 +23,9 @@ macro_rules! kernels {
                 ("1 stream × 8, prefetch", |data| read::<1, 8, true>(data)),
                 ("4 streams × 4", |data| read::<4, 4, false>(data)),
                 ("4 streams × 4, prefetch", |data| read::<4, 4, true>(data)),
+                ("4 streams × 4, by 2 MiB", |data| data.chunks(BLOCK).map(read::<4, 4, false>).sum()),
+                ("4 streams × 4, by 2 MiB, prefetch", |data| data.chunks(BLOCK).map(read::<4, 4, true>).sum()),
+                ("8 streams × 2, by 2 MiB", |data| data.chunks(BLOCK).map(read::<8, 2, false>).sum()),
             ],
             fma: &[
                 ("8 chains", 2 * 8 * LANES, |iterations| fma::<8>(iterations)),
