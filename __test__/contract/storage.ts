@@ -176,11 +176,10 @@ export function storageContract(api: Api): void {
       const query = rows.slice(0, 1)
       let looks = 0
       while (!done) {
-        const seen = [index.size, index.ids().length]
-        expect(seen[0]).toBe(seen[1])
-        expect([1000, 2000]).toContain(seen[0])
-        expect(index.has('d1000')).toBe(seen[0] === 2000)
-        expect(index.get('d1999') === undefined).toBe(seen[0] === 1000)
+        // Each by itself: a change may end between two of them.
+        expect([1000, 2000]).toContain(index.size)
+        expect([1000, 2000]).toContain(index.ids().length)
+        expect([undefined, 32]).toContain(index.get('d1999')?.mean.length)
         const [all, some, chosen] = await Promise.all([
           index.search(query, { k: 4000 }),
           index.search(query, { k: 4000, filter: names.slice(500, 1500) }),
