@@ -6,4 +6,4 @@ mod read;
 mod replace;
 
 pub use read::{open, read, read_error};
-pub use replace::{Temporary, replace, sync_folder};
+pub use replace::{Temporary, replace, sync_folder, write_error};

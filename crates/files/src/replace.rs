@@ -15,10 +15,13 @@ use uec_gaussian::{Error, ErrorCode, Result};
 /// # Errors
 /// [`ErrorCode::FileWrite`], naming the path.
 pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
-    try_replace(path, write).map_err(|error| {
-        let remedy = "check that its folder exists, has room and may be written to";
-        Error::new(ErrorCode::FileWrite, format!("{} cannot be written: {error}; {remedy}", path.display()))
-    })
+    try_replace(path, write).map_err(|error| write_error(path, &error))
+}
+
+/// The coded error of a failed write: [`ErrorCode::FileWrite`].
+pub fn write_error(path: &Path, error: &io::Error) -> Error {
+    let remedy = "check that its folder exists, has room and may be written to";
+    Error::new(ErrorCode::FileWrite, format!("{} cannot be written: {error}; {remedy}", path.display()))
 }
 
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {

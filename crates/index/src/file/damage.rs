@@ -31,10 +31,7 @@ impl Damage {
                 return Self::Corrupt("it is cut off").at(path, what);
             }
             Self::Read(error) => return uec_files::read_error(path, what, &error),
-            Self::Write(error) => {
-                let remedy = "check that its folder exists, has room and may be written to";
-                (ErrorCode::FileWrite, format!("{place} cannot be written: {error}; {remedy}"))
-            }
+            Self::Write(error) => return uec_files::write_error(path, &error),
             Self::Corrupt(wrong) => {
                 (ErrorCode::FileCorrupt, format!("{place} is no sound {what}: {wrong}. Restore or rebuild it"))
             }
