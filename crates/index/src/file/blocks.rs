@@ -8,7 +8,7 @@ use uec_gaussian::Cancel;
 
 use super::damage::{Damage, Result};
 use super::disk::DiskFile;
-use super::header::{BLOCK, HEADER, Header, u32_at};
+use super::header::{BLOCK, HEADER, Header, u32s};
 
 /// The block table of a base, behind its header; checked.
 ///
@@ -19,7 +19,7 @@ pub(super) fn decode_table(header: &Header, bytes: &[u8]) -> Result<Vec<u32>> {
     if crc32fast::hash(bytes) != header.table || zeros.iter().any(|byte| *byte != 0) {
         return Err(Damage::Corrupt("its table of checksums is damaged"));
     }
-    Ok(table.chunks_exact(4).map(|bytes| u32_at(bytes, 0)).collect())
+    Ok(u32s(table).collect())
 }
 
 /// The bytes of a block table.

@@ -4,7 +4,7 @@ use std::io;
 
 use super::damage::{Damage, Result};
 use super::disk::DiskFile;
-use super::header::u32_at;
+use super::header::{u32_at, u64_at};
 use super::read::Identity;
 
 const MAGIC: &[u8; 8] = b"UECJRNAL";
@@ -63,7 +63,7 @@ impl Head {
         }
         let mut identity = Identity::default();
         identity.copy_from_slice(&bytes[16..48]);
-        let committed = u64::from(u32_at(bytes, 56)) | u64::from(u32_at(bytes, 60)) << 32;
+        let committed = u64_at(bytes, 56);
         // Asked for again: a writer may have been at work since.
         if committed < HEAD || committed > file.length().map_err(Damage::Read)? {
             return Err(Damage::Corrupt("it is cut off"));

@@ -142,7 +142,7 @@ impl Header {
     /// [`Damage`]; no size of the header is larger than the file afterwards.
     pub(super) fn decode(bytes: &[u8], actual: u64) -> Result<Self> {
         let u32_at = |at: usize| u32_at(bytes, at);
-        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        let u64_at = |at: usize| u64_at(bytes, at);
         if bytes.len() < 12 || bytes[..8] != *MAGIC {
             return Err(Damage::Corrupt("it is not an index"));
         }
@@ -182,4 +182,13 @@ fn data_start(blocks: u32) -> u64 {
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+/// `bytes` as numbers.
+pub(super) fn u32s(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes))
 }

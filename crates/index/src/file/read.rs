@@ -16,7 +16,7 @@ use crate::storage::{Column, Layout, Storage};
 use super::blocks::{BlockReader, decode_table};
 use super::damage::{Damage, Result};
 use super::disk::{Disk, DiskFile};
-use super::header::{HEADER, Header};
+use super::header::{HEADER, Header, u32s};
 use super::mapped::MappedBase;
 use super::numbers::sound;
 
@@ -112,8 +112,7 @@ impl Source<'_> {
 fn read_ids(header: &Header, source: &mut Source<'_>) -> Result<(Vec<Range<usize>>, Vec<Ids>)> {
     let damaged = || Damage::Corrupt("its ids are damaged");
     let lengths = source.take(header.id_lengths())?;
-    let lengths: Vec<usize> =
-        lengths.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize).collect();
+    let lengths: Vec<usize> = u32s(&lengths).map(|length| length as usize).collect();
     // At most 2³² lengths below 2³²: no overflow.
     if lengths.iter().map(|length| *length as u64).sum::<u64>() != header.sizes.ids {
         return Err(damaged());

@@ -7,7 +7,7 @@ use uec_gaussian::{Gaussians, Rows};
 
 use super::damage::{Damage, Result};
 use super::disk::DiskFile;
-use super::header::u32_at;
+use super::header::{u32_at, u32s, u64_at};
 use super::read::{Identity, zeros};
 
 /// Bytes before the payload.
@@ -95,7 +95,7 @@ pub(super) fn read_record(
     }
     let mut header = [0; HEADER];
     file.read_at(&mut header, offset).map_err(Damage::Read)?;
-    let (kind, size) = (u32_at(&header, 0), u64::from(u32_at(&header, 8)) | u64::from(u32_at(&header, 12)) << 32);
+    let (kind, size) = (u32_at(&header, 0), u64_at(&header, 8));
     let start = offset + HEADER as u64;
     let sound = header_checksum(base, &header[..20]) == u32_at(&header, 20)
         && (ADD..=COMPACTED).contains(&kind)
@@ -197,18 +197,17 @@ impl Payload<'_> {
             return Err(contradiction());
         }
         let lengths = self.take(4 * u64::from(count))?;
-        let lengths: Vec<u32> = lengths.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
-        let bytes: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
+        let bytes: u64 = u32s(&lengths).map(u64::from).sum();
         let gap = (4 * u64::from(count) + bytes).next_multiple_of(8) - 4 * u64::from(count) - bytes;
-        if bytes > self.left() {
-            return Err(contradiction());
-        }
-        let mut ids = Vec::with_capacity(lengths.len());
-        for length in lengths {
-            ids.push(String::from_utf8(self.take(u64::from(length))?).map_err(|_| contradiction())?);
-        }
+        let text = self.take(bytes)?;
         if self.take(gap)?.iter().any(|byte| *byte != 0) {
             return Err(contradiction());
+        }
+        let (mut ids, mut text) = (Vec::with_capacity(count as usize), &text[..]);
+        for length in u32s(&lengths) {
+            let (id, rest) = text.split_at(length as usize);
+            ids.push(std::str::from_utf8(id).map_err(|_| contradiction())?.to_owned());
+            text = rest;
         }
         Ok(ids)
     }
