@@ -9,7 +9,7 @@ use std::sync::Arc;
 use uec_gaussian::{Encoded, Gaussians, Result, Rows};
 
 use crate::buffer::{Buffer, Mapped};
-use crate::encoding::{decode_float16, decode_int8, decode_uint8};
+use crate::encoding::{decode_float16, decode_int8, decode_rows, decode_uint8};
 use crate::ids::Ids;
 use crate::storage::{Column, Layout, Storage};
 
@@ -153,46 +153,46 @@ impl Chunk {
         }))
     }
 
+    /// The means that scores are exact over: the stored ones, or decoded into `decoded`.
+    ///
+    /// # Errors
+    /// As [`Chunk::bytes`].
+    pub(crate) fn decoded_means<'a>(&'a self, rows: Range<usize>, decoded: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+        let dimension = self.layout.dimension;
+        Ok(match self.means(rows)? {
+            Encoded::Float32(means) => means,
+            Encoded::Float16 { codes, scales } => decode_rows((codes, scales), dimension, decode_float16, decoded),
+            Encoded::Int8 { codes, scales, .. } => decode_rows((codes, scales), dimension, decode_int8, decoded),
+        })
+    }
+
+    /// The variances, as [`Chunk::decoded_means`].
+    fn decoded_variances<'a>(&'a self, rows: Range<usize>, decoded: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+        let dimension = self.layout.dimension;
+        let variances = &self.columns[Column::Variances as usize];
+        let scales = &self.columns[Column::VarianceScales as usize];
+        let numbers = self.numbers(&rows);
+        Ok(match self.layout.storage {
+            Storage::Float32 => variances.view(numbers)?,
+            Storage::Float16 => {
+                decode_rows((variances.view(numbers)?, scales.view(rows)?), dimension, decode_float16, decoded)
+            }
+            Storage::Int8 => {
+                decode_rows((variances.view(numbers)?, scales.view(rows)?), dimension, decode_uint8, decoded)
+            }
+        })
+    }
+
     /// The rows that scores are exact over: the stored ones, or decoded into `scratch`, which keeps its memory.
     ///
     /// # Errors
     /// As [`Chunk::bytes`].
     pub(crate) fn rows<'a>(&'a self, rows: Range<usize>, scratch: &'a mut Gaussians) -> Result<Rows<'a>> {
-        let (dimension, numbers) = (self.layout.dimension, self.numbers(&rows));
-        let variances = &self.columns[Column::Variances as usize];
-        let variance_scales = &self.columns[Column::VarianceScales as usize];
-        let means = self.means(rows.clone())?;
-        if let Encoded::Float32(mean) = means {
-            return Ok(Rows { mean, variance: variances.view(numbers)?, dimension });
-        }
-        scratch.dimension = dimension;
-        scratch.mean.resize(numbers.len(), 0.0);
-        scratch.variance.resize(numbers.len(), 0.0);
-        let mean = scratch.mean.chunks_exact_mut(dimension);
-        let variance = scratch.variance.chunks_exact_mut(dimension);
-        let variance_scales: &[f32] = variance_scales.view(rows)?;
-        match means {
-            Encoded::Float32(_) => {}
-            Encoded::Float16 { codes, scales } => {
-                for ((x, codes), scale) in mean.zip(codes.chunks_exact(dimension)).zip(scales) {
-                    decode_float16(codes, *scale, x);
-                }
-                let codes: &[u16] = variances.view(numbers)?;
-                for ((v, codes), scale) in variance.zip(codes.chunks_exact(dimension)).zip(variance_scales) {
-                    decode_float16(codes, *scale, v);
-                }
-            }
-            Encoded::Int8 { codes, scales, .. } => {
-                for ((x, codes), scale) in mean.zip(codes.chunks_exact(dimension)).zip(scales) {
-                    decode_int8(codes, *scale, x);
-                }
-                let codes: &[u8] = variances.view(numbers)?;
-                for ((v, codes), scale) in variance.zip(codes.chunks_exact(dimension)).zip(variance_scales) {
-                    decode_uint8(codes, *scale, v);
-                }
-            }
-        }
-        Ok(scratch.rows())
+        Ok(Rows {
+            mean: self.decoded_means(rows.clone(), &mut scratch.mean)?,
+            variance: self.decoded_variances(rows, &mut scratch.variance)?,
+            dimension: self.layout.dimension,
+        })
     }
 
     /// The chunk without the rows `gone`, which are alive.

@@ -41,6 +41,19 @@ pub(crate) fn decode_float16(codes: &[u16], scale: f32, x: &mut [f32]) {
     x.iter_mut().for_each(|x| *x *= scale);
 }
 
+/// Decodes rows of `dimension` codes, each with its scale, into `numbers`, which becomes as long.
+pub(crate) fn decode_rows<'a, C>(
+    (codes, scales): (&[C], &[f32]),
+    dimension: usize,
+    decode: impl Fn(&[C], f32, &mut [f32]),
+    numbers: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    numbers.resize(codes.len(), 0.0);
+    let rows = numbers.chunks_exact_mut(dimension).zip(codes.chunks_exact(dimension));
+    rows.zip(scales).for_each(|((numbers, codes), scale)| decode(codes, *scale, numbers));
+    numbers
+}
+
 /// Writes the codes of `x` and returns their scale.
 pub(crate) fn encode_int8(x: &[f32], codes: &mut [i8]) -> f32 {
     let scale = scale_of(largest(x), 127.0);

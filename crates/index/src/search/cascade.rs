@@ -9,14 +9,13 @@
 //!
 //! Where 1 says nothing or leaves most rows, 3 takes the whole tile.
 
-use uec_gaussian::{Candidate, Encoded, Result, Row, Rows, Scan, ScanBlock, score_pair};
+use uec_gaussian::{Candidate, Result, Row, Rows, Scan, ScanBlock, score_pair};
 
 use super::scratch::{Rest, Scratch};
 use super::survivors::{Survivor, bound_again, count, keep, select, split_best};
 use super::threshold::Best;
 use super::tile::{Tile, row};
 use super::{Plan, SearchOptions};
-use crate::encoding::{decode_float16, decode_int8};
 use crate::storage::{Layout, Storage};
 
 /// From so many queries on, products of blocks in float32 are faster than one query after the other: over float32,
@@ -137,8 +136,7 @@ impl<'a> Cascade<'a> {
         let rows = tile.rows.clone();
         let bounds = &mut scratch.bounds;
         if let Some(block) = &self.block {
-            let means = decoded(tile.chunk.means(rows)?, self.queries[0].row.mean.len(), &mut scratch.tile.mean);
-            block.bounds_from_means(means, bounds);
+            block.bounds_from_means(tile.chunk.decoded_means(rows, &mut scratch.tile.mean)?, bounds);
             return Ok(Some(Source::Means));
         }
         let (means, source) = match tile.chunk.prefilter(rows.clone())? {
@@ -183,24 +181,5 @@ impl<'a> Cascade<'a> {
             others = keep(after, query.best.threshold());
         }
         Ok(())
-    }
-}
-
-/// The means in float32, where they are or in `buffer`.
-fn decoded<'a>(means: Encoded<'a>, dimension: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
-    match means {
-        Encoded::Float32(means) => means,
-        Encoded::Float16 { codes, scales } => {
-            buffer.resize(codes.len(), 0.0);
-            let rows = buffer.chunks_exact_mut(dimension).zip(codes.chunks_exact(dimension));
-            rows.zip(scales).for_each(|((mean, codes), scale)| decode_float16(codes, *scale, mean));
-            buffer
-        }
-        Encoded::Int8 { codes, scales, .. } => {
-            buffer.resize(codes.len(), 0.0);
-            let rows = buffer.chunks_exact_mut(dimension).zip(codes.chunks_exact(dimension));
-            rows.zip(scales).for_each(|((mean, codes), scale)| decode_int8(codes, *scale, mean));
-            buffer
-        }
     }
 }
