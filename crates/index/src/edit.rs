@@ -104,7 +104,7 @@ impl State {
 
     /// What can be known before anything is stored.
     fn check<S: AsRef<str>>(&self, ids: &[S], rows: Rows<'_>) -> Result<()> {
-        self.settings.layout.check_dimension(&rows)?;
+        self.settings.layout.check_dimension("rows", &rows)?;
         if ids.len() != rows.len() {
             return Err(Error::invalid(format!("{} ids for {} rows", ids.len(), rows.len())));
         }

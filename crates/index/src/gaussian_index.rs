@@ -129,9 +129,8 @@ impl GaussianIndex {
     ///
     /// # Errors
     /// [`uec_gaussian::ErrorCode::DimensionMismatch`]; [`uec_gaussian::ErrorCode::InvalidArgument`] if the index is
-    /// read-only, numbers of ids and
-    /// rows differ, an id occurs twice, a row is invalid (not finite, a negative variance, a mean that is stored as
-    /// zeros), or 2³² − 1 ids were added before; [`uec_gaussian::ErrorCode::OutOfMemory`];
+    /// read-only, numbers of ids and rows differ, an id occurs twice, a row is invalid (not finite, a negative variance,
+    /// a mean that is stored as zeros), or 2³² − 1 ids were added before; [`uec_gaussian::ErrorCode::OutOfMemory`];
     /// [`uec_gaussian::ErrorCode::FileWrite`].
     pub fn add<S: AsRef<str>>(&self, ids: &[S], rows: Rows<'_>) -> Result<()> {
         let mut writer = self.writer()?;

@@ -109,13 +109,15 @@ impl Layout {
         if rows == 0 { 1 } else { rows }
     }
 
+    /// `what` the rows are, in the plural.
+    ///
     /// # Errors
     /// [`ErrorCode::DimensionMismatch`].
-    pub(crate) fn check_dimension(&self, rows: &Rows<'_>) -> Result<()> {
+    pub(crate) fn check_dimension(&self, what: &str, rows: &Rows<'_>) -> Result<()> {
         if rows.dimension == self.dimension {
             return Ok(());
         }
-        let message = format!("rows of dimension {} in an index of dimension {}", rows.dimension, self.dimension);
+        let message = format!("{what} of dimension {} in an index of dimension {}", rows.dimension, self.dimension);
         Err(Error::new(ErrorCode::DimensionMismatch, message))
     }
 }

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use uec_gaussian::{Cancel, Candidate, Error, ErrorCode, Result, Rows, ScanBlock, Score, validate_beta};
+use uec_gaussian::{Cancel, Candidate, Error, Result, Rows, ScanBlock, Score, validate_beta};
 
 use crate::Snapshot;
 use cascade::Cascade;
@@ -66,16 +66,13 @@ impl Snapshot {
     /// ranks last.
     ///
     /// # Errors
-    /// [`ErrorCode::DimensionMismatch`]; [`ErrorCode::InvalidArgument`] for queries that are
+    /// [`uec_gaussian::ErrorCode::DimensionMismatch`]; [`uec_gaussian::ErrorCode::InvalidArgument`] for queries that are
     /// not finite or have negative variances, k = 0, a bad β or a minimum score that is NaN;
-    /// [`ErrorCode::OutOfMemory`] for more hits than fit; [`ErrorCode::FileCorrupt`] if the file that rows lie in is
-    /// damaged there; [`ErrorCode::Aborted`].
+    /// [`uec_gaussian::ErrorCode::OutOfMemory`] for more hits than fit; [`uec_gaussian::ErrorCode::FileCorrupt`] if the
+    /// file that rows lie in is damaged there; [`uec_gaussian::ErrorCode::Aborted`].
     pub fn search(&self, queries: Rows<'_>, options: &SearchOptions<'_>, cancel: &Cancel) -> Result<Hits> {
         let dimension = self.dimension();
-        if queries.dimension != dimension {
-            let message = format!("queries of dimension {} in an index of dimension {dimension}", queries.dimension);
-            return Err(Error::new(ErrorCode::DimensionMismatch, message));
-        }
+        self.0.settings.layout.check_dimension("queries", &queries)?;
         queries.validate()?;
         validate_beta(options.beta)?;
         if options.k == 0 {
