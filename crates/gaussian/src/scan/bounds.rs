@@ -46,11 +46,15 @@ pub(super) struct Bounds {
     second: f64,
 }
 
+/// The score that ranks the rows: without a discount ŝ is μ_s.
+pub(super) fn effective(score: Score, beta: f64) -> Score {
+    if score == Score::Uec && beta == 0.0 { Score::Cosine } else { score }
+}
+
 impl Bounds {
     /// `square` = ‖a‖² and `trace` = Σ v of the query, summed in float64.
     pub(super) fn new(score: Score, beta: f64, square: f64, trace: f64) -> Self {
-        // Without a discount ŝ is μ_s.
-        let score = if score == Score::Uec && beta == 0.0 { Score::Cosine } else { score };
+        let score = effective(score, beta);
         let second = square + trace;
         let (square, trace) = (square * (1.0 - 1e-9), trace * (1.0 - 1e-9));
         Self { score, discount: PI / 8.0 * beta, square, trace, second }

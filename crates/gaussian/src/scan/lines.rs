@@ -7,6 +7,7 @@
 
 use std::f64::consts::PI;
 
+use super::bounds::effective;
 use super::margin::round_up;
 use crate::kernels::packed::{
     Bounds, Columns, Errors, Line, Of, PANEL, Panel, Products, ROWS, Rule, UNDERFLOW, mean_roundings, row_roundings,
@@ -40,8 +41,7 @@ fn error(roundings: usize) -> f64 {
 
 impl Lines {
     pub(super) fn new(queries: Rows<'_>, score: Score, beta: f64) -> Self {
-        // Without a discount ŝ is μ_s.
-        let score = if score == Score::Uec && beta == 0.0 { Score::Cosine } else { score };
+        let score = effective(score, beta);
         let discount = PI / 8.0 * beta;
         let (mean_error, row_error) =
             (error(mean_roundings(queries.dimension)), error(row_roundings(queries.dimension)));
