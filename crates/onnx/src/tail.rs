@@ -44,27 +44,34 @@ pub struct Tail {
     pub epsilon: f32,
     /// Name of the linear layer's node (its output tensor where the node has no name).
     pub linear: String,
-    pub(crate) activations: String,
-    pub(crate) preactivations: String,
-    pub(crate) output: String,
-    /// Whether a, u or y may have another type than float32.
+    pub(crate) activations: Source,
+    pub(crate) preactivations: Source,
+    pub(crate) output: Source,
+}
+
+/// Where the graph has a, u or y: the sum of some of its tensors, which it may hold in another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// Tensors to add up; one, unless u exists only inside a fused norm.
+    pub(crate) terms: Vec<String>,
+    /// Whether they may have another type than float32.
     pub(crate) cast: bool,
 }
 
 impl Tail {
-    /// The tensor a, (batch, tokens, I).
-    pub fn activations(&self) -> &str {
-        &self.activations
+    /// The tensors whose sum is a, (batch, tokens, I).
+    pub fn activations(&self) -> &[String] {
+        &self.activations.terms
     }
 
-    /// The tensor u, (batch, tokens, D).
-    pub fn preactivations(&self) -> &str {
-        &self.preactivations
+    /// The tensors whose sum is u, (batch, tokens, D).
+    pub fn preactivations(&self) -> &[String] {
+        &self.preactivations.terms
     }
 
-    /// The tensor y, (batch, tokens, D).
-    pub fn output(&self) -> &str {
-        &self.output
+    /// The tensors whose sum is y, (batch, tokens, D).
+    pub fn output(&self) -> &[String] {
+        &self.output.terms
     }
 
     /// ‖W‖², the squared Frobenius norm.
@@ -241,6 +248,8 @@ impl Graph {
             return Err(self.invalid(&format!("the norm behind `{start}` has an epsilon of {epsilon}")));
         }
         let unnamed = || node.output.first().cloned().unwrap_or_default();
+        let cast = cast || constant.element != DataType::Float as i32;
+        let source = |tensor: &str| Source { terms: vec![tensor.to_owned()], cast };
         Ok(Tail {
             features,
             dimension,
@@ -250,10 +259,9 @@ impl Graph {
             beta: vector(beta, 0.0)?,
             epsilon,
             linear: node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(unnamed),
-            activations: input.to_owned(),
-            preactivations: start.to_owned(),
-            output: output.to_owned(),
-            cast: cast || constant.element != DataType::Float as i32,
+            activations: source(input),
+            preactivations: source(start),
+            output: source(output),
         })
     }
 

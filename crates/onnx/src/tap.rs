@@ -6,7 +6,7 @@ use crate::delta::{Delta, Dim};
 use crate::graph::Graph;
 use crate::output::dimension_names;
 use crate::proto::DataType;
-use crate::tail::Tail;
+use crate::tail::{Source, Tail};
 
 /// A model with two more outputs, both float32.
 #[derive(Clone, Debug)]
@@ -43,9 +43,21 @@ impl Graph {
 
 /// The tensors a, u and y in float32.
 pub(crate) fn float_tensors(delta: &mut Delta<'_>, tail: &Tail) -> [String; 3] {
-    let tensors = [("a", &tail.activations), ("u", &tail.preactivations), ("y", &tail.output)];
-    tensors.map(|(name, tensor)| match tail.cast {
-        true => delta.cast(name, tensor, DataType::Float),
-        false => tensor.clone(),
-    })
+    [("a", &tail.activations), ("u", &tail.preactivations), ("y", &tail.output)]
+        .map(|(name, source)| float_tensor(delta, name, source))
+}
+
+fn float_tensor(delta: &mut Delta<'_>, name: &str, source: &Source) -> String {
+    let mut sum: Option<String> = None;
+    for (at, term) in source.terms.iter().enumerate() {
+        let term = match source.cast {
+            true => delta.cast(&format!("{name}/term{at}"), term, DataType::Float),
+            false => term.clone(),
+        };
+        sum = Some(match sum {
+            None => term,
+            Some(sum) => delta.node("Add", &format!("{name}/sum{at}"), &[&sum, &term]),
+        });
+    }
+    sum.unwrap_or_default()
 }

@@ -24,8 +24,8 @@ fn matches_reference(folder: &Path) {
     assert_eq!(graph.inputs(), reference.inputs, "{name}");
     assert_eq!([tail.dimension, tail.features], reference.last_linear.shape, "{name}");
     assert_eq!(tail.linear, reference.last_linear.node_name, "{name}");
-    assert_eq!(tail.activations(), reference.last_linear.a_tensor, "{name}");
-    assert_eq!(tail.preactivations(), reference.norm.u_tensor.unwrap(), "{name}");
+    assert_eq!(tail.activations(), [reference.last_linear.a_tensor], "{name}");
+    assert_eq!(tail.preactivations(), [reference.norm.u_tensor.unwrap()], "{name}");
     let kind = if reference.norm.kind == "RMSNorm" { NormKind::Rms } else { NormKind::Layer };
     assert_eq!(tail.norm, kind, "{name}");
     let eps = reference.norm.eps.unwrap();
