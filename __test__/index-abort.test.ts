@@ -47,7 +47,8 @@ class HeldStore extends PureIndexStore {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 const one = new GaussianBatch({ mean: Float32Array.of(1), variance: Float32Array.of(0), dimension: 1 })
 
-test('an aborted add lets its caller go; readers see nothing of it, and changes wait until it has ended', async () => {
+/** An index whose first add is under way and aborted. */
+async function abortedAdd() {
   const store = new HeldStore(PLAN)
   const index = new Index(store)
   const controller = new AbortController()
@@ -55,6 +56,11 @@ test('an aborted add lets its caller go; readers see nothing of it, and changes 
   await turn()
   controller.abort('stop')
   await expect(adding).rejects.toBe('stop')
+  return { store, index }
+}
+
+test('an aborted add lets its caller go; readers see nothing of it, and changes wait until it has ended', async () => {
+  const { store, index } = await abortedAdd()
   const removing = index.remove(['a'])
   expect((await index.filter(() => true)).size).toBe(0)
   expect(store.log).toEqual(['add{'])
@@ -87,13 +93,7 @@ test('what is aborted while it waits for that add never begins', async () => {
 })
 
 test('the size counts the rows of an aborted add that took effect', async () => {
-  const store = new HeldStore(PLAN)
-  const index = new Index(store)
-  const controller = new AbortController()
-  const adding = index.add(['a'], one, { signal: controller.signal })
-  await turn()
-  controller.abort('stop')
-  await expect(adding).rejects.toBe('stop')
+  const { store, index } = await abortedAdd()
   store.release()
   await turn()
   expect(index.size).toBe(1)

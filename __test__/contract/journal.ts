@@ -1,47 +1,12 @@
 /** What is acknowledged stays: the journal of an opened index, its torn ends and its damage, saves that do not finish, locks. */
 
-import { createHash } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Api, batch, expectCode } from './fixtures.ts'
-
-const HEADER = 64
-
-/** SHA-256 of a base's header and block table. */
-function identityOf(base: Buffer): Buffer {
-  const start = Math.ceil((256 + 4 * base.readUInt32LE(40)) / 64) * 64
-  return createHash('sha256').update(base.subarray(0, start)).digest()
-}
-
-/** A copy with the committed length set to this. */
-function committed(journal: Buffer, length: number): Buffer {
-  const copy = Buffer.from(journal)
-  copy.writeBigUInt64LE(BigInt(length), 56)
-  copy.writeUInt32LE(crc32(copy.subarray(56, 64)), 52)
-  return copy
-}
-
-/** A record as docs/index-format.md has it. */
-function record(identity: Buffer, kind: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(24)
-  header.writeUInt32LE(kind, 0)
-  header.writeBigUInt64LE(BigInt(payload.length), 8)
-  header.writeUInt32LE(crc32(payload), 16)
-  header.writeUInt32LE(crc32(Buffer.concat([identity, header.subarray(0, 20)])), 20)
-  return Buffer.concat([header, payload])
-}
-
-/** Where each record ends. */
-function ends(journal: Buffer): number[] {
-  const found = [HEADER]
-  for (let at = HEADER; at < journal.length; found.push(at)) {
-    at += 24 + Number(journal.readBigUInt64LE(at + 8))
-  }
-  return found
-}
+import { committed, ends, HEADER, identityOf, record } from './journal-bytes.ts'
 
 export function journalContract(api: Api): void {
   let folder: string
