@@ -15,13 +15,14 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 use uec_laplace::{
-    Curvature, CurvatureOptions, Head, Norm, Posterior, PosteriorOptions, Prior, Scale, TailKind, TraceSample,
+    Curvature, CurvatureOptions, Head, Posterior, PosteriorOptions, Prior, Scale, TailKind, TraceSample,
 };
-use uec_onnx::{Graph, NormKind, Tail};
+use uec_onnx::Graph;
 
 use crate::dropout::word_dropped;
 use crate::encoder::Encoder;
 use crate::external::ExternalWeights;
+use crate::head::head;
 use crate::progress::{Phase, Progress};
 use crate::session::TokenSession;
 use crate::taps::Taps;
@@ -263,17 +264,6 @@ impl Fitter {
         self.incomplete = false;
         Ok(())
     }
-}
-
-/// The tail as the curvature sees it.
-fn head(tail: &Tail) -> Head {
-    let (gamma, beta, epsilon) = (tail.gamma.clone(), tail.beta.clone(), tail.epsilon);
-    let norm = match tail.norm {
-        NormKind::Layer => Norm::Layer { gamma, beta, epsilon },
-        NormKind::Rms => Norm::Rms { gamma, epsilon },
-        NormKind::None => Norm::None,
-    };
-    Head { dimension: tail.dimension, features: tail.features, norm }
 }
 
 #[cfg(test)]

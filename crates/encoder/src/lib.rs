@@ -17,6 +17,7 @@ mod encoder;
 mod external;
 mod fingerprint;
 mod fit;
+mod head;
 mod options;
 mod pooling_config;
 mod progress;

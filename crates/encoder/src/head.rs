@@ -1,0 +1,15 @@
+//! The end of a graph as the curvature and the variance see it.
+
+use uec_laplace::{Head, Norm};
+use uec_onnx::{NormKind, Tail};
+
+/// The layer, its norm and its sizes (method §1).
+pub(crate) fn head(tail: &Tail) -> Head {
+    let (gamma, beta, epsilon) = (tail.gamma.clone(), tail.beta.clone(), tail.epsilon);
+    let norm = match tail.norm {
+        NormKind::Layer => Norm::Layer { gamma, beta, epsilon },
+        NormKind::Rms => Norm::Rms { gamma, epsilon },
+        NormKind::None => Norm::None,
+    };
+    Head { dimension: tail.dimension, features: tail.features, norm }
+}
