@@ -85,6 +85,13 @@ impl Graph {
         self.graph.output.iter().map(|output| output.name().to_owned()).collect()
     }
 
+    /// Whether activations are quantised with a scale of the whole batch, so that a text's result depends on its
+    /// neighbours and their padding: such a graph has to run one text at a time.
+    pub fn runs_alone(&self) -> bool {
+        let dynamic = |node: &NodeProto| matches!(node.op_type(), "DynamicQuantizeLinear" | "DynamicQuantizeMatMul");
+        self.graph.node.iter().any(dynamic)
+    }
+
     /// The bytes of the file.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -13,6 +13,7 @@
 mod bake;
 mod baked;
 mod delta;
+mod dense;
 mod external;
 mod graph;
 mod norm;
@@ -27,8 +28,9 @@ mod weights;
 
 pub use bake::{Bake, Baked, BakedPosterior, TailKind};
 pub use baked::BakedInfo;
+pub use dense::{Activation, Dense};
 pub use graph::Graph;
 pub use norm::NormKind;
 pub use pool::Pooling;
-pub use tail::{Override, Tail};
+pub use tail::{Override, Stage, Tail};
 pub use tap::Tapped;

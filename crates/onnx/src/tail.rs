@@ -10,6 +10,7 @@
 
 use uec_gaussian::{Error, Result};
 
+use crate::dense::{Activation, Dense};
 use crate::graph::{Graph, describe};
 use crate::norm::{Norm, NormKind};
 use crate::proto::{DataType, NodeProto};
@@ -25,9 +26,20 @@ pub struct Override {
     pub norm: Option<String>,
 }
 
-/// The tail of an encoder: its last linear layer W (D×I) and the norm that follows.
+/// What the last linear layer runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Every token: a is (batch, tokens, I), and pooling comes after the norm.
+    Tokens,
+    /// The pooled text: a is (batch, I), T = 1.
+    Pooled,
+}
+
+/// The tail of an encoder: its last linear layer W (D×I) and the norm or activation that follows.
 #[derive(Clone, Debug)]
 pub struct Tail {
+    /// Whether the last linear layer comes before or after the pooling.
+    pub stage: Stage,
     /// I, the width of the layer's input.
     pub features: usize,
     /// D, the width of its output.
@@ -42,8 +54,14 @@ pub struct Tail {
     pub beta: Vec<f32>,
     /// ε of the norm, 0 without one.
     pub epsilon: f32,
+    /// What is applied to u; [`Activation::Identity`] unless the layer lies behind the pooling.
+    pub activation: Activation,
     /// Name of the linear layer's node (its output tensor where the node has no name).
     pub linear: String,
+    /// Layers behind the pooling that are not in the graph, in order; the last is the last linear layer.
+    pub(crate) heads: Vec<Dense>,
+    /// Length of the vectors in `output`: D, unless there are heads.
+    pub(crate) token_width: usize,
     pub(crate) activations: Source,
     pub(crate) preactivations: Source,
     pub(crate) output: Source,
@@ -56,20 +74,25 @@ pub(crate) struct Source {
     pub(crate) terms: Vec<String>,
     /// Whether they may have another type than float32.
     pub(crate) cast: bool,
+    /// Whether their rows are (batch·tokens): a `Gemm` between two `Reshape`. The sum has to be brought to
+    /// (batch, tokens, width), which changes nothing where it has that shape already.
+    pub(crate) flat: bool,
 }
 
 impl Tail {
-    /// The tensors whose sum is a, (batch, tokens, I).
+    /// The tensors whose sum is a, (batch, tokens, I) or, behind the pooling, (batch, I). Empty with layers that are not
+    /// in the graph ([`Tail::with_heads`]).
     pub fn activations(&self) -> &[String] {
         &self.activations.terms
     }
 
-    /// The tensors whose sum is u, (batch, tokens, D).
+    /// The tensors whose sum is u, with D for I as [`Tail::activations`].
     pub fn preactivations(&self) -> &[String] {
         &self.preactivations.terms
     }
 
-    /// The tensors whose sum is y, (batch, tokens, D).
+    /// The tensors whose sum is y = norm(u), in the shape of u; with layers that are not in the graph, what they start
+    /// from: (batch, tokens, width).
     pub fn output(&self) -> &[String] {
         &self.output.terms
     }
@@ -249,8 +272,12 @@ impl Graph {
         }
         let unnamed = || node.output.first().cloned().unwrap_or_default();
         let cast = cast || constant.element != DataType::Float as i32;
-        let source = |tensor: &str| Source { terms: vec![tensor.to_owned()], cast };
+        let source = |tensor: &str| Source { terms: vec![tensor.to_owned()], cast, flat: false };
         Ok(Tail {
+            stage: Stage::Tokens,
+            activation: Activation::Identity,
+            heads: Vec::new(),
+            token_width: dimension,
             features,
             dimension,
             weight,
