@@ -95,7 +95,7 @@ pub struct Fitter {
     encoder: Encoder,
     taps: Taps,
     head: Head,
-    weight_norm2: f64,
+    weight_norm2: Vec<f64>,
     curvature: Curvature,
     sample: TraceSample,
     options: FitOptions,
@@ -132,7 +132,7 @@ impl Fitter {
             encoder: encoder.clone(),
             taps,
             head,
-            weight_norm2: tail.weight_norm2(),
+            weight_norm2: tail.weight_norms2(),
             curvature,
             sample,
             options,
@@ -209,7 +209,7 @@ impl Fitter {
         let fingerprint = self.encoder.fingerprint().to_owned();
         let (pool, curvature, head, sample) = (self.pool, self.curvature, &self.head, self.sample);
         let posterior =
-            pool.install(|| Posterior::fit(curvature, head, self.weight_norm2, sample, options, fingerprint))?;
+            pool.install(|| Posterior::fit(curvature, head, &self.weight_norm2, sample, options, fingerprint))?;
         cancel.check()?;
         Ok(posterior)
     }

@@ -1,6 +1,6 @@
 //! The end of a graph as the curvature and the variance see it.
 
-use uec_laplace::{Head, Norm};
+use uec_laplace::{Activation, Head, Norm};
 use uec_onnx::{NormKind, Tail};
 
 /// The layer, its norm and its sizes (method §1).
@@ -11,5 +11,11 @@ pub(crate) fn head(tail: &Tail) -> Head {
         NormKind::Rms => Norm::Rms { gamma, epsilon },
         NormKind::None => Norm::None,
     };
-    Head { dimension: tail.dimension, features: tail.features, norm }
+    let activation = match tail.activation {
+        uec_onnx::Activation::Identity => Activation::Identity,
+        uec_onnx::Activation::Tanh => Activation::Tanh,
+        uec_onnx::Activation::Relu => Activation::Relu,
+        uec_onnx::Activation::Sigmoid => Activation::Sigmoid,
+    };
+    Head { width: tail.dimension, dimension: tail.dimension, features: tail.features, norm, activation }
 }

@@ -87,7 +87,8 @@ fn curvature_is_that_of_the_reference_activations() {
         let norm = &reference["norm"];
         let epsilon = norm["eps"].as_f64().unwrap() as f32;
         let norm = Norm::Layer { gamma: f32s(&norm["gamma"]), beta: f32s(&norm["beta"]), epsilon };
-        let head = Head { dimension: 32, features: 64, norm };
+        let activation = uec_laplace::Activation::Identity;
+        let head = Head { width: 32, dimension: 32, features: 64, norm, activation };
         let seen: Vec<(Vec<f32>, Vec<f32>, Vec<f64>)> = listed
             .iter()
             .map(|text| {

@@ -1,25 +1,32 @@
 //! From ∂ℓ/∂(similarity's vector) to the gradient at the linear layer's output  (method §2).
 //!
-//! A text with upstream g = ∂ℓ/∂z contributes Σ_t δ_t a_tᵀ to ∂ℓ/∂W, with
+//! A text with upstream g = ∂ℓ/∂z (before an activation f: f′(u)∘∂ℓ/∂z) contributes Σ_t δ_t a_tᵀ to ∂ℓ/∂W, with
 //!
 //! ```text
 //! LayerNorm: δ_t = (w_t/s_t) [ γ∘g − mean(γ∘g) − n_t mean(γ∘g∘n_t) ]
 //! RMSNorm:   δ_t = (w_t/s_t) [ γ∘g − n_t mean(γ∘g∘n_t) ]
 //! identity:  δ_t = w_t g
 //! ```
-//! For the cosine, g is projected first: g ← (g − μ (μ·g))/‖z‖.
+//! For the cosine, g is projected first: g ← (g − μ (μ·g))/‖z‖. The means run over all outputs of the layer; where the
+//! embedding keeps the first D of them, g is 0 beyond, and so only the sums' divisor knows of the rest.
 
+use crate::activation::Activation;
 use crate::contrast::Similarity;
 use crate::head::{Forward, Head, Norm};
 
-/// Carries a gradient with respect to the similarity's vector (μ or z) to z, in place.
-pub(crate) fn project(similarity: Similarity, text: &Forward, gradient: &mut [f64]) {
-    if similarity == Similarity::Dot {
-        return;
+/// Carries a gradient with respect to the similarity's vector (μ or z) to the pooled vector before the activation, in
+/// place.
+pub(crate) fn project(similarity: Similarity, activation: Activation, text: &Forward, gradient: &mut [f64]) {
+    if similarity == Similarity::Cosine {
+        let along = dot(&text.unit, gradient);
+        for (g, unit) in gradient.iter_mut().zip(&text.unit) {
+            *g = (*g - unit * along) / text.norm;
+        }
     }
-    let along = dot(&text.unit, gradient);
-    for (g, unit) in gradient.iter_mut().zip(&text.unit) {
-        *g = (*g - unit * along) / text.norm;
+    if activation != Activation::Identity {
+        for (g, &z) in gradient.iter_mut().zip(&text.pooled) {
+            *g *= activation.derivative(z);
+        }
     }
 }
 
@@ -35,7 +42,7 @@ pub(crate) fn scale_by_gamma(head: &Head, gradient: &mut [f64]) {
 /// The two means of δ_t, given γ∘g: mean(γ∘g) (LayerNorm only) and, per kept token, mean(γ∘g∘n_t). Zeros where the
 /// norm lacks the term.
 pub(crate) fn means<'a>(head: &'a Head, text: &'a Forward, scaled: &'a [f64]) -> (f64, impl Iterator<Item = f64> + 'a) {
-    let d = head.dimension as f64;
+    let d = head.width as f64;
     let mean = match head.norm {
         Norm::Layer { .. } => scaled.iter().sum::<f64>() / d,
         Norm::Rms { .. } | Norm::None => 0.0,
@@ -49,7 +56,8 @@ pub(crate) fn means<'a>(head: &'a Head, text: &'a Forward, scaled: &'a [f64]) ->
     (mean, rows)
 }
 
-/// δ_t of every kept token, row-major (tokens × D), from g = ∂ℓ/∂z. The literal formula, used by the reference path.
+/// The first D entries of δ_t of every kept token, row-major (tokens × D), from g of length D: ∂ℓ/∂z, before an
+/// activation f′(u)∘∂ℓ/∂z. The literal formula, used by the reference path.
 pub fn token_gradient(head: &Head, text: &Forward, gradient: &[f64]) -> Vec<f64> {
     let mut scaled = gradient.to_vec();
     scale_by_gamma(head, &mut scaled);

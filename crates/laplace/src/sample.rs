@@ -96,6 +96,20 @@ impl TraceSample {
         Ok(())
     }
 
+    /// The same texts with the first `dimension` entries of z alone. Texts of which nothing is left are dropped.
+    pub(crate) fn truncate(&mut self, dimension: usize) {
+        self.dimension = dimension;
+        self.texts.retain(|_, text| {
+            text.mean.truncate(dimension);
+            let kept = text.mean.iter().map(|&m| f64::from(m).powi(2)).sum::<f64>().sqrt();
+            for m in &mut text.mean {
+                *m = (f64::from(*m) / kept) as f32;
+            }
+            text.norm *= kept;
+            text.norm > 0.0
+        });
+    }
+
     fn insert(&mut self, hash: u64, text: Sampled) {
         match self.texts.get_mut(&hash) {
             // The same text from two shards may differ in the last digits; keep the same one whichever came first.

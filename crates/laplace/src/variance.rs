@@ -3,6 +3,7 @@
 //! ```text
 //! plain:        h = Σ_t w_t a_t          v_d = Σ_i V_di h_i²
 //! first-order:  h = Σ_t (w_t/s_t) a_t    v_d = γ_d² Σ_i V_di h_i²
+//! dense head:   z = f(u)                 v_d ← f′(u_d)² v_d          (either tail)
 //! normalised:   v^μ_d = [ v_d (1 − 2μ_d²) + μ_d² Σ_e μ_e² v_e ] / ‖z‖²
 //! ```
 

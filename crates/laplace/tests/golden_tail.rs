@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{assert_close, floats, head, json, numbers};
+use support::{assert_close, floats, head, json, numbers, plain_head};
 use uec_laplace::{
     Activation, Head, Norm, Pooling, TailKind, Text, features, normalized_trace, normalized_variance, pooling_weights,
     propagate,
@@ -60,7 +60,6 @@ fn every_case_of_the_tail() {
 fn a_dense_head_is_one_token_and_an_activation() {
     let file = &json("tail.json")["dense_head"];
     let (d, i) = (6, 5);
-    let head = Head { dimension: d, features: i, norm: Norm::None };
     let (weight, bias) = (floats(&file["W"]), floats(&file["b"]));
     let (a, variance) = (floats(&file["a"]), numbers(&file["V"]));
     for case in file["cases"].as_array().unwrap() {
@@ -68,19 +67,17 @@ fn a_dense_head_is_one_token_and_an_activation() {
             "tanh" => Activation::Tanh,
             _ => Activation::Identity,
         };
+        let head = Head { activation, ..plain_head(d, i, Norm::None) };
         for row in 0..3 {
             let a = &a[row * i..(row + 1) * i];
             let u = support::outputs(&weight, a, &bias, i);
             let text = Text { a, u: &u, weights: &[1.0] };
             let forward = head.forward(&text).unwrap();
-            let z: Vec<f64> = forward.pooled.iter().map(|&u| activation.value(u)).collect();
             let mut v = propagate(&variance, &features(&head, &text, &forward, TailKind::FirstOrder), None);
             activation.carry(&forward.pooled, &mut v);
-            let norm = z.iter().map(|z| z * z).sum::<f64>().sqrt();
-            let mu: Vec<f64> = z.iter().map(|z| z / norm).collect();
-            let v_mu = normalized_variance(&v, &mu, norm);
-            for (got, key) in [(z, "z"), (v, "v"), (mu, "mu"), (v_mu, "v_mu")] {
-                assert_close(&got, &numbers(&case[key][row]), 1e-12, key);
+            let v_mu = normalized_variance(&v, &forward.unit, forward.norm);
+            for (got, key) in [(&forward.pooled, "z"), (&v, "v"), (&forward.unit, "mu"), (&v_mu, "v_mu")] {
+                assert_close(got, &numbers(&case[key][row]), 1e-12, key);
             }
         }
     }
@@ -88,7 +85,7 @@ fn a_dense_head_is_one_token_and_an_activation() {
 
 #[test]
 fn a_masked_text_is_zero_and_never_reads_its_padding() {
-    let head = Head { dimension: 2, features: 1, norm: Norm::None };
+    let head = plain_head(2, 1, Norm::None);
     let nan = f32::NAN;
     let weights = pooling_weights(Pooling::Mean, &[false, false]);
     let forward = head.forward(&Text { a: &[nan; 2], u: &[nan; 4], weights: &weights }).unwrap();

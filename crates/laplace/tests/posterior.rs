@@ -3,11 +3,11 @@
 
 mod support;
 
-use support::{Owned, Problem, Shape, assert_close, texts};
+use support::{Owned, Problem, Shape, assert_close, plain_head, texts};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{
-    Changes, Curvature, CurvatureOptions, Head, Norm, Posterior, PosteriorOptions, Prior, SAMPLE_CAPACITY, Scale,
-    TailKind, Text, TraceSample, features, normalized_variance, propagate,
+    Changes, Curvature, CurvatureOptions, Norm, Posterior, PosteriorOptions, Prior, SAMPLE_CAPACITY, Scale, TailKind,
+    Text, TraceSample, features, normalized_variance, propagate,
 };
 
 const SHAPE: Shape = Shape { dimension: 12, features: 9, batch: 6, tokens: 4, negatives: 0 };
@@ -23,8 +23,8 @@ fn fit_range(problem: &Problem, range: std::ops::Range<usize>, options: &Posteri
     for (index, text) in range.zip(queries) {
         sample.add(hash(index), &problem.head, &text.text()).unwrap();
     }
-    let norm2 = problem.weight.iter().map(|&w| f64::from(w).powi(2)).sum();
-    Posterior::fit(curvature, &problem.head, norm2, sample, options.clone(), "encoder".to_owned()).unwrap()
+    Posterior::fit(curvature, &problem.head, &problem.weight_norm2(), sample, options.clone(), "encoder".to_owned())
+        .unwrap()
 }
 
 fn hash(index: usize) -> u64 {
@@ -190,10 +190,10 @@ fn warnings_say_what_is_wrong() {
 
 #[test]
 fn a_fit_without_substance_is_an_error() {
-    let head = Head { dimension: 2, features: 2, norm: Norm::None };
+    let head = plain_head(2, 2, Norm::None);
     let curvature = || Curvature::new(&head, CurvatureOptions::default()).unwrap();
     let sample = || TraceSample::new(&head, TailKind::Plain);
-    let fit = |curvature, sample, options| Posterior::fit(curvature, &head, 1.0, sample, options, String::new());
+    let fit = |curvature, sample, options| Posterior::fit(curvature, &head, &[0.5; 2], sample, options, String::new());
     let message = |result: uec_gaussian::Result<Posterior>| result.unwrap_err().message;
     assert!(message(fit(curvature(), sample(), PosteriorOptions::default())).contains("one pair"));
 
@@ -213,7 +213,7 @@ fn a_fit_without_substance_is_an_error() {
 
 #[test]
 fn the_sample_is_the_smallest_hashes_in_any_order() {
-    let head = Head { dimension: 1, features: 1, norm: Norm::None };
+    let head = plain_head(1, 1, Norm::None);
     let hashes: Vec<u64> = (0..2 * SAMPLE_CAPACITY).map(hash).collect();
     let sample = |hashes: &mut dyn Iterator<Item = &u64>| {
         let mut sample = TraceSample::new(&head, TailKind::Plain);
@@ -244,7 +244,7 @@ fn the_sample_is_the_smallest_hashes_in_any_order() {
 #[test]
 fn a_sample_keeps_no_infinite_text() {
     let norm = Norm::Layer { gamma: vec![1.0; 2], beta: vec![0.0, 1.0], epsilon: 1e-30 };
-    let head = Head { dimension: 2, features: 1, norm };
+    let head = plain_head(2, 1, norm);
     let text = Text { a: &[1e30], u: &[1.0, 1.0], weights: &[1.0] };
     let mut sample = TraceSample::new(&head, TailKind::FirstOrder);
     assert_eq!(sample.add(1, &head, &text).unwrap_err().code, ErrorCode::InvalidArgument);

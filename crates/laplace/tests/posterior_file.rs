@@ -22,7 +22,7 @@ fn posterior(norm: &str, options: PosteriorOptions) -> Posterior {
     for (index, text) in queries.iter().enumerate() {
         sample.add(u64::MAX - index as u64, &problem.head, text).unwrap();
     }
-    Posterior::fit(curvature, &problem.head, 3.7, sample, options, "sha256:äöü \"quoted\"".to_owned()).unwrap()
+    Posterior::fit(curvature, &problem.head, &[3.7; 7], sample, options, "sha256:äöü \"quoted\"".to_owned()).unwrap()
 }
 
 fn plain() -> Posterior {

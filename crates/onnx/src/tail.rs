@@ -99,7 +99,13 @@ impl Tail {
 
     /// ‖W‖², the squared Frobenius norm.
     pub fn weight_norm2(&self) -> f64 {
-        self.weight.iter().map(|&w| f64::from(w) * f64::from(w)).sum()
+        self.weight_norms2().iter().sum()
+    }
+
+    /// ‖W_d‖² of every row, length D.
+    pub fn weight_norms2(&self) -> Vec<f64> {
+        let rows = self.weight.chunks_exact(self.features);
+        rows.map(|row| row.iter().map(|&w| f64::from(w) * f64::from(w)).sum()).collect()
     }
 }
 

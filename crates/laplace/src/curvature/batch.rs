@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use uec_gaussian::{Error, ErrorCode, Result};
 
 use super::options::CurvatureOptions;
+use crate::activation::Activation;
 use crate::contrast::{Contrast, Similarity};
 use crate::gradient::{dot, project};
 use crate::head::{Forward, Head, Text};
@@ -16,6 +17,7 @@ pub(crate) struct Member<'a> {
 
 pub(crate) struct Batch<'a> {
     similarity: Similarity,
+    activation: Activation,
     temperature: f64,
     pub(crate) queries: Vec<Member<'a>>,
     pub(crate) positives: Vec<Member<'a>>,
@@ -45,6 +47,7 @@ impl<'a> Batch<'a> {
         let members = |kind: &str, texts: &[Text<'a>]| members(head, options.similarity, kind, texts);
         let mut batch = Self {
             similarity: options.similarity,
+            activation: head.activation,
             temperature: options.temperature,
             queries: members("query", queries)?,
             positives: members("positive", positives)?,
@@ -77,7 +80,7 @@ impl<'a> Batch<'a> {
         self.positives.iter().chain(self.negatives(query))
     }
 
-    /// Σ_j k_j ∂s_ij/∂z_i.
+    /// Σ_j k_j ∂s_ij/∂z_i, before an activation f: f′(u_i) ∘ that.
     pub(crate) fn query_gradient(&self, query: usize, coefficients: impl Iterator<Item = f64>) -> Vec<f64> {
         let forward = &self.queries[query].forward;
         let mut gradient = vec![0.0; forward.pooled.len()];
@@ -86,15 +89,15 @@ impl<'a> Batch<'a> {
                 *g += k / self.temperature * x;
             }
         }
-        project(self.similarity, forward, &mut gradient);
+        project(self.similarity, self.activation, forward, &mut gradient);
         gradient
     }
 
-    /// k ∂s_ij/∂z'_j of one candidate.
+    /// k ∂s_ij/∂z'_j of one candidate, before an activation f: f′(u_j) ∘ that.
     pub(crate) fn candidate_gradient(&self, query: usize, candidate: &Member, k: f64) -> Vec<f64> {
         let vector = self.similarity.vector(&self.queries[query].forward);
         let mut gradient: Vec<f64> = vector.iter().map(|x| k / self.temperature * x).collect();
-        project(self.similarity, &candidate.forward, &mut gradient);
+        project(self.similarity, self.activation, &candidate.forward, &mut gradient);
         gradient
     }
 }

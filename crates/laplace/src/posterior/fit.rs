@@ -9,7 +9,8 @@ use crate::head::Head;
 use crate::sample::TraceSample;
 
 impl Posterior {
-    /// Ends a fit. `weight_norm2` is ‖Ŵ‖² of the layer, `fingerprint` names the encoder.
+    /// Ends a fit. `weight_norm2` is ‖Ŵ_d‖² of each output of the layer (all `width` of them), `fingerprint` names the
+    /// encoder.
     ///
     /// # Errors
     /// `InvalidArgument` without a single pair, for an incomplete curvature, for a sample kept for another tail,
@@ -18,7 +19,7 @@ impl Posterior {
     pub fn fit(
         curvature: Curvature,
         head: &Head,
-        weight_norm2: f64,
+        weight_norm2: &[f64],
         sample: TraceSample,
         options: PosteriorOptions,
         fingerprint: String,
@@ -32,18 +33,26 @@ impl Posterior {
                 "curvature, head and trace sample belong to different encoders",
             ));
         }
+        if weight_norm2.len() != head.width {
+            return Err(Error::new(
+                ErrorCode::DimensionMismatch,
+                format!("{} squared norms of rows were given for {} outputs", weight_norm2.len(), head.width),
+            ));
+        }
         if curvature.pairs() == 0 {
             return Err(Error::invalid("fitting needs at least one pair"));
         }
         let h: Vec<f32> = curvature.h().iter().map(|&h| h as f32).collect();
-        let gamma = head.norm.gamma().map_or_else(|| vec![1.0; head.dimension], <[f32]>::to_vec);
+        let gamma = head.norm.gamma().map_or_else(|| vec![1.0; head.dimension], |g| g[..head.dimension].to_vec());
         let evidence = Evidence {
             dimension: head.dimension,
             features: head.features,
+            compared: head.dimension,
             norm: head.norm.name().to_owned(),
             gamma,
+            activation: head.activation,
             fingerprint,
-            weight_norm2,
+            weight_norm2: weight_norm2[..head.dimension].to_vec(),
             curvature: *curvature.options(),
             h,
             loss: curvature.loss(),
@@ -71,7 +80,7 @@ impl Posterior {
     pub(super) fn resolve(evidence: Evidence, options: PosteriorOptions) -> Result<Self> {
         options.validate()?;
         let prior_precision =
-            options.prior.precision(&evidence.h, options.laplace_temperature, evidence.weight_norm2)?;
+            options.prior.precision(&evidence.h, options.laplace_temperature, evidence.weight_norm2())?;
         let mut posterior = Self::assemble(evidence, options, prior_precision, 1.0)?;
         posterior.scale = match posterior.options.scale {
             Scale::None => 1.0,

@@ -46,21 +46,28 @@ fn order(x: &Evidence, y: &Evidence) -> Ordering {
     x.loss
         .total_cmp(&y.loss)
         .then(x.pairs.cmp(&y.pairs))
-        .then_with(|| x.weight_norm2.total_cmp(&y.weight_norm2))
+        .then_with(|| x.weight_norm2().total_cmp(&y.weight_norm2()))
         .then_with(|| x.h.iter().zip(&y.h).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
 }
 
 fn compatible(x: &Posterior, y: &Posterior) -> Result<()> {
     let (a, b) = (&x.evidence, &y.evidence);
     let same_encoder = a.fingerprint == b.fingerprint
-        && (a.dimension, a.features, &a.norm, &a.gamma) == (b.dimension, b.features, &b.norm, &b.gamma)
+        && (a.features, &a.norm, a.activation) == (b.features, &b.norm, b.activation)
+        && a.gamma.iter().zip(&b.gamma).all(|(a, b)| a == b)
         // The same weights, summed on another machine.
-        && (a.weight_norm2 - b.weight_norm2).abs() <= 1e-9 * a.weight_norm2.abs();
+        && a.weight_norm2.iter().zip(&b.weight_norm2).all(|(a, b)| (a - b).abs() <= 1e-9 * a.abs());
     if !same_encoder {
         return Err(Error::new(
             ErrorCode::PosteriorMismatch,
             "these posteriors belong to different encoders; merge fits of one encoder only",
         ));
+    }
+    if (a.dimension, a.compared) != (b.dimension, b.compared) {
+        return Err(Error::invalid(format!(
+            "these posteriors keep {} of {} and {} of {} compared dimensions; fit and truncate the parts alike",
+            a.dimension, a.compared, b.dimension, b.compared
+        )));
     }
     if a.curvature != b.curvature || x.options != y.options {
         return Err(Error::invalid("these posteriors were fitted with different options; fit the parts alike"));

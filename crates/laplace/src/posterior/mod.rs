@@ -8,11 +8,13 @@ mod fit;
 mod merge;
 mod moments;
 mod options;
+mod truncate;
 
 use uec_gaussian::{Error, Result};
 
 pub use options::{Changes, PosteriorOptions, Scale};
 
+use crate::activation::Activation;
 use crate::curvature::CurvatureOptions;
 use crate::prior::{MIN_PRIOR_PRECISION, effective_parameters, log_marginal_likelihood};
 use crate::sample::TraceSample;
@@ -27,7 +29,7 @@ const HOPELESS_ACCURACY: f64 = 0.1;
 /// Below this number the posterior is a guess.
 const FEW_PAIRS: usize = 32;
 
-/// A fitted posterior. Immutable: [`Posterior::with`] and [`Posterior::merge`] make new ones.
+/// A fitted posterior. Immutable: [`Posterior::with`], [`Posterior::truncate`] and [`Posterior::merge`] make new ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
     evidence: Evidence,
@@ -43,13 +45,16 @@ pub struct Posterior {
 struct Evidence {
     dimension: usize,
     features: usize,
+    /// How many entries of an embedding the loss compared: D, or more where the posterior was truncated.
+    compared: usize,
     /// `layer`, `rms` or `none`.
     norm: String,
     /// γ, length D; ones without a norm.
     gamma: Vec<f32>,
+    activation: Activation,
     fingerprint: String,
-    /// ‖Ŵ‖².
-    weight_norm2: f64,
+    /// ‖Ŵ_d‖² of each row, length D.
+    weight_norm2: Vec<f64>,
     curvature: CurvatureOptions,
     /// H, D×I.
     h: Vec<f32>,
@@ -60,21 +65,29 @@ struct Evidence {
     sample: TraceSample,
 }
 
+impl Evidence {
+    /// ‖Ŵ‖².
+    fn weight_norm2(&self) -> f64 {
+        self.weight_norm2.iter().sum()
+    }
+}
+
 impl Posterior {
     /// With λ and c as given.
     fn assemble(evidence: Evidence, options: PosteriorOptions, prior_precision: f64, scale: f64) -> Result<Self> {
         if evidence.sample.tail != options.tail {
             return Err(Error::invalid("the trace sample was kept for another tail than the posterior's"));
         }
-        let Evidence { h, loss, weight_norm2, pairs, correct, .. } = &evidence;
+        let Evidence { h, loss, pairs, correct, .. } = &evidence;
+        let weight_norm2 = evidence.weight_norm2();
         if !h.iter().all(|h| h.is_finite() && *h >= 0.0) {
             return Err(Error::invalid("the curvature is beyond the range of float32; raise the temperature"));
         }
-        if !(loss.is_finite() && weight_norm2.is_finite() && *weight_norm2 >= 0.0 && correct <= pairs) {
+        if !(loss.is_finite() && weight_norm2.is_finite() && weight_norm2 >= 0.0 && correct <= pairs) {
             return Err(Error::invalid("loss and squared norm of the weights must be finite and >= 0"));
         }
         let t_l = options.laplace_temperature;
-        let log_marginal_likelihood = log_marginal_likelihood(h, t_l, prior_precision, *loss, *weight_norm2);
+        let log_marginal_likelihood = log_marginal_likelihood(h, t_l, prior_precision, *loss, weight_norm2);
         let effective_parameters = effective_parameters(h, t_l, prior_precision);
         if !log_marginal_likelihood.is_finite() || !effective_parameters.is_finite() {
             return Err(Error::invalid(
@@ -172,6 +185,16 @@ impl Posterior {
     /// The norm behind the layer: `layer`, `rms` or `none`.
     pub fn norm(&self) -> &str {
         &self.evidence.norm
+    }
+
+    /// The activation of a dense head; identity elsewhere.
+    pub fn activation(&self) -> Activation {
+        self.evidence.activation
+    }
+
+    /// ‖Ŵ‖² of the D rows.
+    pub fn weight_norm2(&self) -> f64 {
+        self.evidence.weight_norm2()
     }
 
     /// The number of pairs N.

@@ -73,7 +73,9 @@ impl Posterior {
                 .into_iter()
                 .zip(texts)
                 .map(|(row, text)| {
-                    let v: Vec<f64> = row.iter().zip(&gamma2).map(|(v, gamma2)| v * gamma2).collect();
+                    let mut v: Vec<f64> = row.iter().zip(&gamma2).map(|(v, gamma2)| v * gamma2).collect();
+                    let z: Vec<f64> = unit(text).iter().map(|unit| unit * text.norm).collect();
+                    self.evidence.activation.carry(&z, &mut v);
                     map(&v, text)
                 })
                 .collect::<Vec<_>>()

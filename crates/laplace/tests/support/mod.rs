@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use uec_laplace::{Head, Norm, Text};
+use uec_laplace::{Activation, Head, Norm, Text};
 
 pub fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/golden").join(name)
@@ -35,7 +35,12 @@ pub fn head(norm: &str, model: &Value, dimension: usize, features: usize) -> Hea
         "identity" => Norm::None,
         other => panic!("unknown norm {other}"),
     };
-    Head { dimension, features, norm }
+    plain_head(dimension, features, norm)
+}
+
+/// All outputs of the layer kept, no activation.
+pub fn plain_head(dimension: usize, features: usize, norm: Norm) -> Head {
+    Head { width: dimension, dimension, features, norm, activation: Activation::Identity }
 }
 
 /// Largest |got − expected| over the largest |expected|.
@@ -134,7 +139,7 @@ impl Problem {
             "rms" => Norm::Rms { gamma, epsilon: 1e-6 },
             _ => Norm::None,
         };
-        let head = Head { dimension, features, norm };
+        let head = plain_head(dimension, features, norm);
         let weight = random.floats(dimension * features, 1.0 / (features as f64).sqrt());
         let mut text = |like: Option<&Owned>| {
             let count = like.map_or(1 + tokens / 2 + random.below(tokens), |like| like.weights.len());
@@ -153,6 +158,12 @@ impl Problem {
             (0..batch).map(|i| (0..(i % (negatives + 1))).map(|_| text(None)).collect()).collect()
         };
         Self { head, weight, queries, positives, negatives }
+    }
+
+    /// ‖Ŵ_d‖² of every row.
+    pub fn weight_norm2(&self) -> Vec<f64> {
+        let rows = self.weight.chunks_exact(self.head.features);
+        rows.map(|row| row.iter().map(|&w| f64::from(w).powi(2)).sum()).collect()
     }
 
     pub fn negatives(&self) -> Vec<Vec<Text<'_>>> {

@@ -17,9 +17,10 @@ const CHECKSUM: &str = "checksum";
 const RECORD: &str = "fit.";
 
 /// The tensors in the order of the file: eight-byte types first, so that every one is aligned.
-const TENSORS: [(&str, Dtype); 6] = [
+const TENSORS: [(&str, Dtype); 7] = [
     ("sample_hash", Dtype::U64),
     ("sample_norm", Dtype::F64),
+    ("weight_norm2", Dtype::F64),
     ("H", Dtype::F32),
     ("gamma", Dtype::F32),
     ("sample_h", Dtype::F32),

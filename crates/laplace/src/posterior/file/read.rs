@@ -44,7 +44,7 @@ impl Posterior {
             return Err(corrupt("its checksum does not match its content".to_owned()));
         }
         let options = metadata.options()?;
-        let [hashes, norms, h, gamma, sample_h, sample_mean] = &tensors;
+        let [hashes, norms, weight_norm2, h, gamma, sample_h, sample_mean] = &tensors;
         let (&[dimension, features], &[count]) = (h.shape(), hashes.shape()) else {
             return Err(corrupt("'H' is not a matrix or 'sample_hash' not a list".to_owned()));
         };
@@ -52,6 +52,7 @@ impl Posterior {
             return Err(corrupt(format!("it has the shape {dimension}×{features} and {count} sampled texts")));
         }
         shape("sample_norm", norms, &[count])?;
+        shape("weight_norm2", weight_norm2, &[dimension])?;
         shape("gamma", gamma, &[dimension])?;
         shape("sample_h", sample_h, &[count, features])?;
         shape("sample_mean", sample_mean, &[count, dimension])?;
@@ -63,8 +64,7 @@ impl Posterior {
         let mut sample = TraceSample { dimension, features, tail: options.tail, texts: BTreeMap::new() };
         let (sample_h, sample_mean) = (floats("sample_h", sample_h)?, floats("sample_mean", sample_mean)?);
         let rows = sample_h.chunks_exact(features).zip(sample_mean.chunks_exact(dimension));
-        for ((hash, norm), (h, mean)) in eight(hashes).zip(eight(norms)).zip(rows) {
-            let norm = f64::from_le_bytes(norm);
+        for ((hash, norm), (h, mean)) in eight(hashes).zip(doubles(norms)).zip(rows) {
             if !(norm.is_finite() && norm > 0.0) {
                 return Err(corrupt("a sampled text has no length".to_owned()));
             }
@@ -76,10 +76,12 @@ impl Posterior {
         let evidence = Evidence {
             dimension,
             features,
+            compared: metadata.parse("compared")?,
             norm,
             gamma: floats("gamma", gamma)?,
             fingerprint: metadata.text("fingerprint")?.to_owned(),
-            weight_norm2: metadata.number("weight_norm2", false)?,
+            activation: metadata.parse("activation")?,
+            weight_norm2: doubles(weight_norm2).collect(),
             curvature: metadata.curvature()?,
             h: floats("H", h)?,
             loss: metadata.number("loss_sum", false)?,
@@ -90,6 +92,11 @@ impl Posterior {
         if evidence.pairs == 0 || evidence.h.iter().any(|h| *h < 0.0) {
             return Err(corrupt("it has no pairs, or a negative curvature".to_owned()));
         }
+        if evidence.compared < dimension
+            || !evidence.weight_norm2.iter().all(|norm2| norm2.is_finite() && *norm2 >= 0.0)
+        {
+            return Err(corrupt("it has more dimensions than were compared, or a row without a norm".to_owned()));
+        }
         let (prior_precision, scale) = (metadata.number("prior_precision", true)?, metadata.number("scale", true)?);
         let posterior = Self::assemble(evidence, options, prior_precision, scale);
         let posterior = posterior.and_then(|posterior| posterior.check_range().map(|()| posterior));
@@ -97,7 +104,7 @@ impl Posterior {
     }
 }
 
-fn tensors<'a>(file: &SafeTensors<'a>) -> Result<[TensorView<'a>; 6]> {
+fn tensors<'a>(file: &SafeTensors<'a>) -> Result<[TensorView<'a>; TENSORS.len()]> {
     let mut views = Vec::with_capacity(TENSORS.len());
     for (name, dtype) in TENSORS {
         let view = file.tensor(name).map_err(|_| corrupt(format!("it lacks the tensor '{name}'")))?;
@@ -123,6 +130,10 @@ fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
         return Ok(values);
     }
     Err(corrupt(format!("the tensor '{name}' has a value that is not finite")))
+}
+
+fn doubles<'a>(view: &'a TensorView) -> impl Iterator<Item = f64> + 'a {
+    eight(view).map(f64::from_le_bytes)
 }
 
 fn eight<'a>(view: &'a TensorView) -> impl Iterator<Item = [u8; 8]> + 'a {

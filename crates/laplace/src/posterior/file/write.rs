@@ -29,9 +29,10 @@ impl Posterior {
         let (evidence, sample) = (&self.evidence, &self.evidence.sample);
         let texts = || sample.texts.values();
         let count = sample.len();
-        let tensors: [(Vec<usize>, Vec<u8>); 6] = [
+        let tensors: [(Vec<usize>, Vec<u8>); TENSORS.len()] = [
             (vec![count], bytes(sample.texts.keys().map(|hash| hash.to_le_bytes()))),
             (vec![count], bytes(texts().map(|text| text.norm.to_le_bytes()))),
+            (vec![evidence.dimension], bytes(evidence.weight_norm2.iter().map(|norm2| norm2.to_le_bytes()))),
             (vec![evidence.dimension, evidence.features], floats(evidence.h.iter())),
             (vec![evidence.dimension], floats(evidence.gamma.iter())),
             (vec![count, evidence.features], floats(texts().flat_map(|text| &text.h))),
