@@ -51,7 +51,7 @@ impl Encoder {
         let baked = baked_posterior(posterior);
         metadata.push((IDENTITY.to_owned(), fingerprint::with_posterior(self.fingerprint(), &baked)));
         let (pooling, normalize) = (inner.settings.pooling, inner.settings.normalize);
-        let bake = Bake { pooling, normalize, posterior: Some(baked), metadata };
+        let bake = Bake { pooling, normalize, dimensions: None, posterior: Some(baked), metadata };
         let baked = graph.bake(&tail, &bake)?;
         uec_files::replace(file, |out| out.write_all(&baked.bytes))
     }

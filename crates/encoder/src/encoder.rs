@@ -214,7 +214,13 @@ impl Parts {
         let description = Description::of(&tail, fingerprint, posterior.as_ref());
         let baked = graph.bake(
             &tail,
-            &Bake { pooling: settings.pooling, normalize: settings.normalize, posterior, metadata: Vec::new() },
+            &Bake {
+                pooling: settings.pooling,
+                normalize: settings.normalize,
+                dimensions: None,
+                posterior,
+                metadata: Vec::new(),
+            },
         )?;
         let outputs = OutputNames { mean: baked.mean, variance: baked.variance, norm: baked.norm };
         Ok(Self { settings, tokenizer, description, outputs, bytes: Some(baked.bytes) })
@@ -270,7 +276,7 @@ pub(crate) fn baked_posterior(posterior: &Posterior) -> BakedPosterior {
         uec_laplace::TailKind::Plain => TailKind::Plain,
         uec_laplace::TailKind::FirstOrder => TailKind::FirstOrder,
     };
-    BakedPosterior { variance: posterior.variance(), kind }
+    BakedPosterior { variance: posterior.variance(), kind, half: false }
 }
 
 /// The padding token: as baked, as the tokenizer says, as the configuration says, else 0. It is masked in any case, but

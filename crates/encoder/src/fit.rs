@@ -122,7 +122,7 @@ impl Fitter {
         let tail = encoder.reread_tail(&graph)?;
         let head = head(&tail);
         let curvature = Curvature::new(&head, options.curvature)?;
-        let tapped = graph.tapped(&tail)?;
+        let tapped = graph.tapped(&tail, inner.settings.pooling)?;
         let weights = ExternalWeights::of(&graph, &inner.source.model)?;
         let padding = inner.settings.pad_id.unwrap_or(0);
         let session = TokenSession::open(inner.runtime, &tapped.bytes, weights, inner.threads, padding)?;

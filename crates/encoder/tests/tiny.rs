@@ -193,9 +193,11 @@ fn bake_by_hand(model: &Path, file: &Path, variance: &[f64], name: &str) {
             &uec_onnx::Bake {
                 pooling: pooling.parse().unwrap(),
                 normalize: true,
+                dimensions: None,
                 posterior: Some(uec_onnx::BakedPosterior {
                     variance: variance.iter().map(|&v| v as f32).collect(),
                     kind: uec_onnx::TailKind::FirstOrder,
+                    half: false,
                 }),
                 metadata: metadata.map(|(key, value)| (key.to_owned(), value)).to_vec(),
             },

@@ -25,12 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 None => vec![0.01; tail.weight.len()],
             };
-            Some(BakedPosterior { variance, kind: kind.parse()? })
+            Some(BakedPosterior { variance, kind: kind.parse()?, half: false })
         }
     };
     let bake = Bake {
         pooling: pooling.parse::<Pooling>()?,
         normalize: normalize == "normalize",
+        dimensions: None,
         posterior,
         metadata: vec![("test.pooling".to_owned(), pooling.clone())],
     };

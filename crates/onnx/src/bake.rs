@@ -1,24 +1,23 @@
 //! Appends the nodes that turn token vectors into a Gaussian (method §3).
 //!
 //! ```text
-//! z = Σ_t w_t y_t        h = Σ_t w_t a_t (plain)  or  Σ_t (w_t/s_t) a_t (first-order)        v_d = Σ_i V_di h_i²
-//! mean = z/‖z‖           variance_d = [v_d (1 − 2 μ_d²) + μ_d² Σ_e μ_e² v_e]/‖z‖²            norm = ‖z‖
+//! z = Σ_t w_t y_t        mean = z/‖z‖        variance_d = [v_d (1 − 2 μ_d²) + μ_d² Σ_e μ_e² v_e]/‖z‖²        norm = ‖z‖
 //! ```
 //!
-//! γ² of the first-order tail is folded into V. Without normalisation mean = z and variance = v. A row without tokens or
-//! with ‖z‖ = 0 gives zeros everywhere.
+//! Without normalisation mean = z and variance = v; `dimensions` keeps the first entries of z before any of this. A row
+//! without tokens, with ‖z‖ = 0, or with a number beyond float32 on the way gives zeros everywhere.
 
 use std::str::FromStr;
 
-use uec_gaussian::{Error, ErrorCode, Result};
+use uec_gaussian::{Error, Result};
 
 use crate::baked;
 use crate::delta::{Delta, Dim};
 use crate::graph::Graph;
-use crate::norm::NormKind;
 use crate::pool::{self, Pooling};
-use crate::tail::{Tail, transpose};
-use crate::tap::float_tensors;
+use crate::tail::{Stage, Tail};
+use crate::tap::Ends;
+use crate::variance;
 
 /// How the posterior variance of W becomes a variance of z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +43,13 @@ impl FromStr for TailKind {
 /// The fitted part of a baked encoder.
 #[derive(Clone, Debug)]
 pub struct BakedPosterior {
-    /// V, D×I row-major, finite and ≥ 0, with the variance scale c in it.
+    /// V, d×I row-major, finite and ≥ 0, with the variance scale c in it; d is [`Bake::dimensions`], or D.
     pub variance: Vec<f32>,
     /// Which formula carries it through the tail.
     pub kind: TailKind,
+    /// Whether the file holds V as float16, in half the space: every variance stays within a relative error of 2⁻¹¹
+    /// (5e-4), as long as the entries of a row of V lie within a factor of 2²⁸ of each other.
+    pub half: bool,
 }
 
 /// What to bake.
@@ -57,6 +59,8 @@ pub struct Bake {
     pub pooling: Pooling,
     /// Whether the mean is scaled to length 1.
     pub normalize: bool,
+    /// How many of the first entries of z to keep, before normalisation (Matryoshka); `None` for all.
+    pub dimensions: Option<usize>,
     /// `None`: an encoder without variance; the outputs are mean and norm.
     pub posterior: Option<BakedPosterior>,
     /// Keys and values to store in the file; keys other than `uec.version`, `uec.mean`, `uec.variance`, `uec.norm`.
@@ -68,9 +72,9 @@ pub struct Bake {
 pub struct Baked {
     /// The file.
     pub bytes: Vec<u8>,
-    /// Output of the mean, (batch, D).
+    /// Output of the mean, (batch, d).
     pub mean: String,
-    /// Output of the variance, (batch, D), where a posterior was given.
+    /// Output of the variance, (batch, d), where a posterior was given.
     pub variance: Option<String>,
     /// Output of ‖z‖, (batch).
     pub norm: String,
@@ -83,43 +87,64 @@ impl Graph {
     ///
     /// # Errors
     /// [`ErrorCode::DimensionMismatch`] or [`ErrorCode::InvalidArgument`] for a variance of the wrong size or with negative
-    /// or infinite values; [`ErrorCode::ModelUnsupported`] for a file that was baked before, operator sets below 11, or a
-    /// result above 2 GiB.
+    /// or infinite values, and for `dimensions` of 0 or above D; [`ErrorCode::ModelUnsupported`] for a file that was baked
+    /// before, operator sets below 11, or a result above 2 GiB.
     pub fn bake(&self, tail: &Tail, bake: &Bake) -> Result<Baked> {
         if self.opset < 11 {
             let what = format!("operator set {} is too old, export with 11 or newer", self.opset);
             return Err(self.unsupported(&what));
         }
+        let dimension = bake.dimensions.unwrap_or(tail.dimension);
+        if dimension == 0 || dimension > tail.dimension {
+            return Err(Error::invalid(format!("dimensions is {dimension}: it must be 1 to {}", tail.dimension)));
+        }
         let mut delta = Delta::new(self)?;
-        let [activations, preactivations, output] = float_tensors(&mut delta, tail);
-        let weights = pool::weights(&mut delta, self, bake.pooling, &output);
-        let pooled = pool(&mut delta, "z", &weights, &output);
-        let Length { norm, safe, valid, zero } = length(&mut delta, &pooled);
-        let mean = match bake.normalize {
-            true => delta.node("Div", "unit", &[&pooled, &safe]),
-            false => pooled,
+        let mut ends = Ends::new(&mut delta, self, tail, bake.pooling);
+        let present = match tail.stage {
+            Stage::Tokens => {
+                ends.weights = Some(pool::weights(&mut delta, self, bake.pooling, &ends.output));
+                None
+            }
+            // Without tokens z is not 0 there, but what the bias makes of 0.
+            Stage::Pooled => pool::present(&mut delta, self),
         };
-        let mean = delta.node("Where", "mean", &[&valid, &mean, &zero]);
+        let mut z = pool::pooled(&mut delta, "z", ends.weights.as_deref(), &ends.output);
+        if dimension < tail.dimension {
+            z = first(&mut delta, &z, dimension);
+        }
+        let Length { norm, safe, mut valid } = length(&mut delta, &z);
+        if let Some(present) = present {
+            valid = delta.node("And", "present/valid", &[&valid, &present]);
+        }
+        let mean = match bake.normalize {
+            true => delta.node("Div", "unit", &[&z, &safe]),
+            false => z.clone(),
+        };
+        let mut variance = None;
+        if let Some(posterior) = &bake.posterior {
+            let mut v = variance::of_output(&mut delta, tail, posterior, dimension, (&ends, &z))?;
+            if bake.normalize {
+                // Twice by ‖z‖: its square may leave the range of float32.
+                v = delta.node("Div", "v/once", &[&v, &safe]);
+                v = delta.node("Div", "v/scaled", &[&v, &safe]);
+            }
+            // The Jacobian makes nothing larger than this sum.
+            let trace = delta.over_axis("ReduceSum", "v/trace", &v, 1);
+            let finite = finite(&mut delta, "v/finite", &trace);
+            valid = delta.node("And", "v/valid", &[&valid, &finite]);
+            variance = Some(match bake.normalize {
+                true => variance::of_unit_vector(&mut delta, &v, &mean),
+                false => v,
+            });
+        }
+        let zero = delta.scalar("invalid", 0.0);
+        let mut valid_or_zero = |name: &str, tensor: &str| delta.node("Where", name, &[&valid, tensor, &zero]);
+        let (mean, norm) = (valid_or_zero("mean", &mean), valid_or_zero("norm/column", &norm));
+        let variance = variance.map(|variance| valid_or_zero("variance", &variance));
+        let norm = delta.over_axis("Squeeze", "norm", &norm, 1);
 
         let [batch, _] = self.token_dims();
-        let vector = [batch.clone(), Dim::Fixed(tail.dimension)];
-        let variance = match &bake.posterior {
-            None => None,
-            Some(posterior) => {
-                let weights = match (posterior.kind, tail.norm) {
-                    (TailKind::Plain, _) | (_, NormKind::None) => weights,
-                    (TailKind::FirstOrder, _) => scaled(&mut delta, tail, &weights, &preactivations),
-                };
-                let pooled = pool(&mut delta, "h", &weights, &activations);
-                let squared = delta.node("Mul", "h/squared", &[&pooled, &pooled]);
-                let matrix = delta.floats("V", &[tail.features, tail.dimension], &matrix(tail, posterior)?);
-                let mut variance = delta.node("MatMul", "v", &[&squared, &matrix]);
-                if bake.normalize {
-                    variance = normalized(&mut delta, &variance, &mean, &safe);
-                }
-                Some(delta.node("Where", "variance", &[&valid, &variance, &zero]))
-            }
-        };
+        let vector = [batch.clone(), Dim::Fixed(dimension)];
         let mean = delta.publish("mean", &mean, &vector)?;
         let variance = variance.map(|variance| delta.publish("variance", &variance, &vector)).transpose()?;
         let norm = delta.publish("norm", &norm, &[batch])?;
@@ -128,99 +153,36 @@ impl Graph {
     }
 }
 
-/// Σ_t w_t x_t: (batch, tokens), (batch, tokens, n) → (batch, n).
-fn pool(delta: &mut Delta<'_>, name: &str, weights: &str, values: &str) -> String {
-    let row = delta.over_axis("Unsqueeze", &format!("{name}/weights"), weights, 1);
-    let product = delta.node("MatMul", &format!("{name}/row"), &[&row, values]);
-    delta.over_axis("Squeeze", name, &product, 1)
+/// The first entries of each row.
+fn first(delta: &mut Delta<'_>, rows: &str, count: usize) -> String {
+    let ends = [("start", 0), ("end", count as i64), ("axis", 1)];
+    let [start, end, axis] = ends.map(|(name, value)| delta.integers(&format!("kept/{name}"), &[value]));
+    delta.node("Slice", "kept", &[rows, &start, &end, &axis])
 }
 
+/// Each (batch, 1).
 struct Length {
-    /// ‖z‖, 0 for invalid rows, (batch).
+    /// ‖z‖.
     norm: String,
-    /// ‖z‖, 1 for invalid rows, (batch, 1).
+    /// ‖z‖, 1 for invalid rows.
     safe: String,
-    /// (batch, 1).
     valid: String,
-    zero: String,
 }
 
-fn length(delta: &mut Delta<'_>, pooled: &str) -> Length {
-    let (zero, one, largest) = (delta.scalar("zero", 0.0), delta.scalar("one", 1.0), delta.scalar("largest", f32::MAX));
-    let squared = delta.node("Mul", "z/squared", &[pooled, pooled]);
+fn length(delta: &mut Delta<'_>, z: &str) -> Length {
+    let squared = delta.node("Mul", "z/squared", &[z, z]);
     let squared = delta.over_axis("ReduceSum", "z/sum", &squared, 1);
-    let length = delta.node("Sqrt", "z/length", &[&squared]);
-    // Comparisons with NaN are false: such a row is invalid too.
-    let positive = delta.node("Greater", "z/positive", &[&length, &zero]);
-    let finite = delta.node("Less", "z/finite", &[&length, &largest]);
-    let valid = delta.node("And", "valid", &[&positive, &finite]);
-    let safe = delta.node("Where", "z/safe", &[&valid, &length, &one]);
-    let norm = delta.node("Where", "z/norm", &[&valid, &length, &zero]);
-    Length { norm: delta.over_axis("Squeeze", "norm", &norm, 1), safe, valid, zero }
+    let norm = delta.node("Sqrt", "z/length", &[&squared]);
+    let (zero, one) = (delta.scalar("zero", 0.0), delta.scalar("one", 1.0));
+    let positive = delta.node("Greater", "z/positive", &[&norm, &zero]);
+    let finite = finite(delta, "z/finite", &norm);
+    let valid = delta.node("And", "z/valid", &[&positive, &finite]);
+    let safe = delta.node("Where", "z/safe", &[&valid, &norm, &one]);
+    Length { norm, safe, valid }
 }
 
-/// w_t/s_t with s_t from u_t (method §1).
-fn scaled(delta: &mut Delta<'_>, tail: &Tail, weights: &str, preactivations: &str) -> String {
-    let share = delta.scalar("s/share", (1.0 / tail.dimension as f64) as f32);
-    let average = |delta: &mut Delta<'_>, name: &str, values: &str| {
-        let sum = delta.over_axis("ReduceSum", &format!("{name}/sum"), values, 2);
-        delta.node("Mul", name, &[&sum, &share])
-    };
-    let centred = match tail.norm {
-        NormKind::Layer => {
-            let mean = average(delta, "s/mean", preactivations);
-            delta.node("Sub", "s/centred", &[preactivations, &mean])
-        }
-        _ => preactivations.to_owned(),
-    };
-    let squared = delta.node("Mul", "s/squared", &[&centred, &centred]);
-    let variance = average(delta, "s/variance", &squared);
-    let epsilon = delta.scalar("s/epsilon", tail.epsilon.max(f32::MIN_POSITIVE));
-    let shifted = delta.node("Add", "s/shifted", &[&variance, &epsilon]);
-    let scale = delta.node("Sqrt", "s", &[&shifted]);
-    let scale = delta.over_axis("Squeeze", "s/row", &scale, 2);
-    delta.node("Div", "weights/scaled", &[weights, &scale])
-}
-
-/// v through μ = z/‖z‖; the difference may round below zero, hence the clamp.
-fn normalized(delta: &mut Delta<'_>, variance: &str, mean: &str, safe: &str) -> String {
-    let one = delta.scalar("one/jacobian", 1.0);
-    let squared = delta.node("Mul", "mean/squared", &[mean, mean]);
-    let twice = delta.node("Add", "mean/twice", &[&squared, &squared]);
-    let share = delta.node("Sub", "jacobian/share", &[&one, &twice]);
-    let own = delta.node("Mul", "jacobian/own", &[variance, &share]);
-    let weighted = delta.node("Mul", "jacobian/weighted", &[variance, &squared]);
-    let total = delta.over_axis("ReduceSum", "jacobian/total", &weighted, 1);
-    let others = delta.node("Mul", "jacobian/others", &[&squared, &total]);
-    let sum = delta.node("Add", "jacobian/sum", &[&own, &others]);
-    let zero = delta.scalar("zero/jacobian", 0.0);
-    let sum = delta.node("Max", "jacobian/clamped", &[&sum, &zero]);
-    // Twice by ‖z‖: its square may leave the range of float32.
-    let once = delta.node("Div", "jacobian/once", &[&sum, safe]);
-    delta.node("Div", "jacobian/scaled", &[&once, safe])
-}
-
-/// Vᵀ (I×D), with γ² for the first-order tail.
-fn matrix(tail: &Tail, posterior: &BakedPosterior) -> Result<Vec<f32>> {
-    let (rows, columns) = (tail.dimension, tail.features);
-    if posterior.variance.len() != rows * columns {
-        let found = posterior.variance.len();
-        return Err(Error::new(
-            ErrorCode::DimensionMismatch,
-            format!("the posterior has {found} variances, the last layer {rows}×{columns} weights"),
-        ));
-    }
-    if let Some(at) = posterior.variance.iter().position(|v| !(v.is_finite() && *v >= 0.0)) {
-        let (row, column, value) = (at / columns, at % columns, posterior.variance[at]);
-        return Err(Error::invalid(format!("variance[{row}, {column}] is {value}: it must be finite and ≥ 0")));
-    }
-    let mut matrix = transpose(&posterior.variance, rows, columns);
-    if posterior.kind == TailKind::FirstOrder {
-        for row in matrix.chunks_exact_mut(rows) {
-            for (value, &gamma) in row.iter_mut().zip(&tail.gamma) {
-                *value = (f64::from(*value) * f64::from(gamma) * f64::from(gamma)) as f32;
-            }
-        }
-    }
-    Ok(matrix)
+/// Whether a number ≥ 0 is finite. A comparison with NaN is false.
+fn finite(delta: &mut Delta<'_>, name: &str, value: &str) -> String {
+    let largest = delta.scalar(&format!("{name}/largest"), f32::MAX);
+    delta.node("Less", name, &[value, &largest])
 }

@@ -1,6 +1,7 @@
 //! What gets appended to a model: new nodes, constants and outputs, written with the rules of the graph's operator set.
 
 use bytes::Bytes;
+use half::f16;
 use prost::Message;
 use uec_gaussian::Result;
 
@@ -95,6 +96,11 @@ impl<'a> Delta<'a> {
     pub(crate) fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.initializer(name, DataType::Float, dims, raw)
+    }
+
+    pub(crate) fn halves(&mut self, name: &str, dims: &[usize], values: &[f16]) -> String {
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.initializer(name, DataType::Float16, dims, raw)
     }
 
     pub(crate) fn integers(&mut self, name: &str, values: &[i64]) -> String {
@@ -212,7 +218,8 @@ mod tests {
     fn outputs(names: &[&str]) -> Result<(String, String)> {
         let graph = graph(names);
         let tail = graph.tail(&Override::default())?;
-        let bake = Bake { pooling: Pooling::Mean, normalize: true, posterior: None, metadata: Vec::new() };
+        let bake =
+            Bake { pooling: Pooling::Mean, normalize: true, dimensions: None, posterior: None, metadata: Vec::new() };
         graph.bake(&tail, &bake).map(|baked| (baked.mean, baked.norm))
     }
 

@@ -23,6 +23,7 @@ mod proto;
 mod read;
 mod tail;
 mod tap;
+mod variance;
 mod walk;
 mod weights;
 

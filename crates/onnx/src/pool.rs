@@ -62,7 +62,7 @@ pub(crate) fn weights(delta: &mut Delta<'_>, graph: &Graph, pooling: Pooling, to
 
 /// The mask as zeros and ones in float32.
 fn mask(delta: &mut Delta<'_>, graph: &Graph, tokens: &str) -> String {
-    if graph.inputs().iter().any(|input| input == MASK) {
+    if masked(graph) {
         let kept = delta.cast("mask/kept", MASK, DataType::Bool);
         return delta.cast("mask", &kept, DataType::Float);
     }
@@ -71,4 +71,26 @@ fn mask(delta: &mut Delta<'_>, graph: &Graph, tokens: &str) -> String {
     let shape = delta.node_with("Gather", "shape/tokens", &[&shape, &leading], vec![int("axis", 0)]);
     let one = delta.scalar("one/mask", 1.0);
     delta.node("Expand", "mask", &[&one, &shape])
+}
+
+fn masked(graph: &Graph) -> bool {
+    graph.inputs().iter().any(|input| input == MASK)
+}
+
+/// Whether a row has any token, (batch, 1); `None` where the graph is not told.
+pub(crate) fn present(delta: &mut Delta<'_>, graph: &Graph) -> Option<String> {
+    masked(graph).then(|| {
+        let kept = delta.cast("present/kept", MASK, DataType::Bool);
+        let kept = delta.cast("present/mask", &kept, DataType::Float);
+        let count = delta.over_axis("ReduceSum", "present/count", &kept, 1);
+        delta.cast("present", &count, DataType::Bool)
+    })
+}
+
+/// Σ_t w_t x_t: (batch, tokens), (batch, tokens, n) → (batch, n). Without weights the values are pooled already.
+pub(crate) fn pooled(delta: &mut Delta<'_>, name: &str, weights: Option<&str>, values: &str) -> String {
+    let Some(weights) = weights else { return values.to_owned() };
+    let row = delta.over_axis("Unsqueeze", &format!("{name}/weights"), weights, 1);
+    let product = delta.node("MatMul", &format!("{name}/row"), &[&row, values]);
+    delta.over_axis("Squeeze", name, &product, 1)
 }

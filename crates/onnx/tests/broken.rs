@@ -76,9 +76,9 @@ fn try_everything(bytes: Vec<u8>, path: &Path) {
     {
         assert!(tail.weight.iter().all(|weight| weight.is_finite()));
         let variance = vec![1.0; tail.weight.len()];
-        let posterior = Some(BakedPosterior { variance, kind: TailKind::FirstOrder });
-        let bake = Bake { pooling: Pooling::Mean, normalize: true, posterior, metadata: Vec::new() };
-        let _ = (graph.tapped(&tail), graph.bake(&tail, &bake), graph.baked());
+        let posterior = Some(BakedPosterior { variance, kind: TailKind::FirstOrder, half: false });
+        let bake = Bake { pooling: Pooling::Mean, normalize: true, dimensions: None, posterior, metadata: Vec::new() };
+        let _ = (graph.tapped(&tail, Pooling::Mean), graph.bake(&tail, &bake), graph.baked());
     }
     assert!(start.elapsed() < Duration::from_secs(1));
 }
