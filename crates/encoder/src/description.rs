@@ -13,6 +13,9 @@ use crate::settings::entry;
 /// The newest layout of outputs and metadata that this code reads.
 const VERSION: u32 = 1;
 
+/// Lim et al., Uncertainty-driven Embedding Convolution, ICLR 2026.
+const PAPER: &str = "arXiv:2507.20718";
+
 /// No encoder is wider; a file that says so is damaged.
 const MOST_DIMENSIONS: usize = 1 << 20;
 
@@ -23,6 +26,7 @@ const DIMENSION: &str = "uec.dimension";
 const FEATURES: &str = "uec.features";
 const NORM: &str = "uec.norm_kind";
 const LINEAR: &str = "uec.linear";
+const METHOD: &str = "uec.method";
 const TAIL: &str = "uec.tail";
 const PRIOR: &str = "uec.prior_precision";
 const SCALE: &str = "uec.scale";
@@ -132,6 +136,7 @@ pub(crate) fn check_version(info: &BakedInfo, model: &Path) -> Result<()> {
 pub(crate) fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
     let text = |moments: Moments| format!("{} {} {}", moments.count, moments.mean, moments.m2);
     let mut entries = vec![
+        (METHOD, PAPER.to_owned()),
         (TAIL, posterior.tail().as_str().to_owned()),
         (PRIOR, posterior.prior_precision().to_string()),
         (SCALE, posterior.scale().to_string()),
