@@ -106,8 +106,15 @@ impl Graph {
         self.producers.get(tensor).copied()
     }
 
+    /// The node whose main result is `tensor`; `None` for further results, which mean something else.
     pub(crate) fn producer(&self, tensor: &str) -> Option<&NodeProto> {
-        self.producer_index(tensor).map(|index| &self.graph.node[index])
+        self.result_of(tensor).filter(|&(_, at)| at == 0).map(|(node, _)| node)
+    }
+
+    /// The node that makes `tensor`, and which of its results that is.
+    pub(crate) fn result_of(&self, tensor: &str) -> Option<(&NodeProto, usize)> {
+        let node = &self.graph.node[self.producer_index(tensor)?];
+        node.output.iter().position(|output| output == tensor).map(|at| (node, at))
     }
 
     pub(crate) fn initializer(&self, tensor: &str) -> Option<&crate::proto::TensorProto> {

@@ -12,17 +12,25 @@
 
 mod bake;
 mod baked;
+mod blocks;
+mod constant;
 mod delta;
 mod dense;
+mod dequantize;
 mod external;
 mod graph;
+mod linear;
 mod norm;
 mod output;
 mod pool;
+mod pooled;
 mod proto;
+mod quantised;
 mod read;
 mod tail;
 mod tap;
+mod terms;
+mod trail;
 mod variance;
 mod walk;
 mod weights;

@@ -3,12 +3,15 @@
 //! ```text
 //! LayerNorm: y = γ∘(u − mean u)/sqrt(mean (u − mean u)² + ε) + β       RMSNorm: y = γ∘u/sqrt(mean u² + ε)
 //! ```
+//!
+//! In ONNX Runtime's fused `Skip…` norms u = input + skip + bias exists only inside the node, unless it is asked for as
+//! the fourth result.
 
 use uec_gaussian::Result;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, describe};
 use crate::proto::NodeProto;
-use crate::walk::{attribute, operator};
+use crate::walk::{attribute, contributed, operand, operator};
 
 /// The norm after the last linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +30,16 @@ pub(crate) struct Norm<'a> {
     pub(crate) gamma: Option<&'a str>,
     pub(crate) beta: Option<&'a str>,
     pub(crate) epsilon: f32,
-    /// The tensor u.
-    pub(crate) input: &'a str,
+    /// The tensors whose sum is u.
+    pub(crate) terms: Vec<&'a str>,
+    /// The `Reshape` between the norm and its result, where u has rows of (batch·tokens).
+    pub(crate) reshapes: Vec<&'a NodeProto>,
 }
+
+/// Result of a `Skip…` norm that holds the sum u.
+const SUM: usize = 3;
+/// The ε of a `Skip…` norm that names none.
+const SKIP_EPSILON: f32 = 1e-12;
 
 impl Graph {
     /// The norm whose result is `tensor`, `None` if something else made it.
@@ -37,30 +47,60 @@ impl Graph {
     /// # Errors
     /// Model unsupported: a norm over other axes than the last.
     pub(crate) fn norm<'a>(&'a self, tensor: &'a str) -> Result<Option<Norm<'a>>> {
-        let (tensor, _) = self.through(tensor);
-        let Some(node) = self.producer(tensor) else { return Ok(None) };
-        match self.norm_operator(node)? {
-            Some(norm) => Ok(Some(norm)),
-            None => Ok(self.norm_arithmetic(tensor)),
-        }
+        let (mut tensor, mut reshapes) = (self.through(tensor).0, Vec::new());
+        let node = loop {
+            let Some(node) = self.producer(tensor) else { return Ok(None) };
+            match (operator(node), operand(node, 0)) {
+                (Some("Reshape"), Some(before)) => {
+                    reshapes.push(node);
+                    tensor = self.through(before).0;
+                }
+                _ => break node,
+            }
+        };
+        let norm = self.norm_operator(node, !reshapes.is_empty())?.or_else(|| self.norm_arithmetic(tensor));
+        Ok(norm.map(|norm| Norm { reshapes, ..norm }))
     }
 
-    fn norm_operator<'a>(&self, node: &'a NodeProto) -> Result<Option<Norm<'a>>> {
+    fn norm_operator<'a>(&self, node: &'a NodeProto, flat: bool) -> Result<Option<Norm<'a>>> {
+        if let Some(terms) = self.skip_terms(node) {
+            let epsilon = attribute(node, "epsilon").map_or(SKIP_EPSILON, |epsilon| epsilon.f());
+            let centred = node.op_type() == "SkipLayerNormalization";
+            let (kind, beta) = if centred { (NormKind::Layer, operand(node, 3)) } else { (NormKind::Rms, None) };
+            let exposed = node.output.get(SUM).filter(|name| !name.is_empty()).map(String::as_str);
+            let terms = exposed.map_or(terms, |sum| vec![sum]);
+            return Ok(Some(Norm { kind, gamma: operand(node, 2), beta, epsilon, terms, reshapes: Vec::new() }));
+        }
         let kind = match (operator(node), node.op_type()) {
             (Some("LayerNormalization"), _) => NormKind::Layer,
             (Some("RMSNormalization"), _) | (_, "SimplifiedLayerNormalization") => NormKind::Rms,
             _ => return Ok(None),
         };
         let axis = attribute(node, "axis").map_or(-1, |axis| axis.i());
-        if axis != -1 && axis != 2 {
-            let what = format!("{} runs over axis {axis}, not over the last", crate::graph::describe(node));
+        if axis != -1 && axis != if flat { 1 } else { 2 } {
+            let what = format!("{} runs over axis {axis}, not over the last", describe(node));
             return Err(self.unsupported(&what));
         }
-        let operand = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
-        let Some(input) = operand(0) else { return Ok(None) };
+        let Some(input) = operand(node, 0) else { return Ok(None) };
         let epsilon = attribute(node, "epsilon").map_or(1e-5, |epsilon| epsilon.f());
-        let beta = operand(2).filter(|_| kind == NormKind::Layer);
-        Ok(Some(Norm { kind, gamma: operand(1), beta, epsilon, input }))
+        let beta = operand(node, 2).filter(|_| kind == NormKind::Layer);
+        Ok(Some(Norm { kind, gamma: operand(node, 1), beta, epsilon, terms: vec![input], reshapes: Vec::new() }))
+    }
+
+    /// What a `Skip…` norm adds up: input, skip and, if there is one, the bias.
+    fn skip_terms<'a>(&self, node: &'a NodeProto) -> Option<Vec<&'a str>> {
+        let bias = match contributed(node).or(operator(node))? {
+            "SkipLayerNormalization" => 4,
+            "SkipSimplifiedLayerNormalization" => 3,
+            _ => return None,
+        };
+        Some([0, 1, bias].into_iter().filter_map(|at| operand(node, at)).collect())
+    }
+
+    /// What is added up in `tensor` if it is the sum that a `Skip…` norm gives out.
+    pub(crate) fn skip_sum<'a>(&'a self, tensor: &'a str) -> Option<Vec<&'a str>> {
+        let (node, at) = self.result_of(tensor)?;
+        self.skip_terms(node).filter(|_| at == SUM)
     }
 
     /// `Add(Mul(core, γ), β)` with either constant part left out, casts and identities anywhere between.
@@ -76,7 +116,7 @@ impl Graph {
         let (scaled, beta) = peel(tensor, "Add");
         let (core, gamma) = peel(scaled, "Mul");
         let (kind, input, epsilon) = self.standardised(core)?;
-        Some(Norm { kind, gamma, beta, epsilon, input })
+        Some(Norm { kind, gamma, beta, epsilon, terms: vec![input], reshapes: Vec::new() })
     }
 
     /// `c / sqrt(mean(c²) + ε)` or `c · (1 / sqrt(…))`: LayerNorm if c = u − mean(u), RMSNorm if c is anything else.
@@ -142,20 +182,16 @@ impl Graph {
     fn mean<'a>(&'a self, tensor: &'a str) -> Option<&'a str> {
         let node = self.node(tensor).filter(|node| operator(node) == Some("ReduceMean"))?;
         let keeps = attribute(node, "keepdims").is_none_or(|keep| keep.i() == 1);
-        let last = match (attribute(node, "axes"), node.input.get(1)) {
-            (Some(axes), None) => matches!(axes.ints.as_slice(), [-1 | 2]),
-            (None, Some(axes)) => self.reduces_last(axes),
-            _ => false,
-        };
-        node.input.first().map(String::as_str).filter(|_| keeps && last)
+        operand(node, 0).filter(|_| keeps && matches!(self.axes(node).as_deref(), Some([-1 | 2])))
     }
 
-    fn reduces_last(&self, axes: &str) -> bool {
-        let Some(constant) = self.constant(axes) else { return false };
-        let tensor = &constant.tensor;
-        let raw = tensor.raw_data.as_deref().and_then(|raw| raw.try_into().ok()).map(i64::from_le_bytes);
-        let typed = (tensor.int64_data.len() == 1).then(|| tensor.int64_data[0]);
-        matches!(raw.or(typed), Some(-1 | 2))
+    /// The axes of a reduction, `Squeeze` or `Unsqueeze`: an attribute, or the second operand since operator set 13 or 18.
+    pub(crate) fn axes(&self, node: &NodeProto) -> Option<Vec<i64>> {
+        match (attribute(node, "axes"), operand(node, 1)) {
+            (Some(axes), None) => Some(axes.ints.clone()),
+            (None, Some(axes)) => self.indices(axes),
+            _ => None,
+        }
     }
 
     /// The node behind casts and identities.

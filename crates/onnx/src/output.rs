@@ -1,80 +1,159 @@
-//! Chooses the output that holds one vector per token: the start of the walk.
+//! Chooses the tensor y where the walk starts: the output with one vector per token, or the one that is pooled already.
 
 use uec_gaussian::Result;
 
 use crate::graph::{Graph, describe};
+use crate::pool::Pooling;
 use crate::proto::{ValueInfoProto, dimension, type_proto};
-use crate::walk::operator;
+use crate::tail::Stage;
+use crate::terms::Terms;
+use crate::trail::ADVICE;
+use crate::weights;
 
 /// Names that exporters give to the token vectors.
 const USUAL: [&str; 2] = ["last_hidden_state", "token_embeddings"];
 /// The output of exports that pool inside the graph.
 const POOLED: &str = "sentence_embedding";
-const ADVICE: &str = "name the tensor to start from with `tail: { norm }`";
+
+/// Where the walk starts.
+pub(crate) struct Start<'a> {
+    /// The output, or the tensor that was named instead.
+    pub(crate) output: &'a str,
+    /// The tensor y.
+    pub(crate) tensor: &'a str,
+    pub(crate) stage: Stage,
+    /// How the graph pools y, where the walk went through it.
+    pub(crate) pooling: Option<Pooling>,
+}
 
 impl Graph {
-    /// The output of shape (batch, tokens, D). Of several, the one with a usual name, else the one that depends on all
-    /// the others.
+    /// The start of the walk without any override.
+    ///
+    /// An output named `sentence_embedding` counts with its linear layer, if it has one behind the pooling; so does the
+    /// only other pooled output if there are no token vectors, or if it is scaled to length 1. (A BERT pooler is neither:
+    /// it is no embedding.)
     ///
     /// # Errors
-    /// Model unsupported: no such output, several that do not depend on each other, or a linear layer after pooling.
-    pub(crate) fn token_output(&self) -> Result<&str> {
-        let of_rank = |wanted: Option<usize>| -> Vec<&str> {
-            let outputs = self.graph.output.iter().filter(|output| rank(output) == wanted);
-            outputs.map(ValueInfoProto::name).collect()
+    /// Model unsupported: no output that can be read, or several that do not depend on each other.
+    pub(crate) fn start(&self) -> Result<Start<'_>> {
+        let pooled = self.outputs_of_rank(Some(2));
+        let mut tokens = self.outputs_of_rank(Some(3));
+        if tokens.is_empty() && pooled.is_empty() {
+            tokens = self.outputs_of_rank(None);
+        }
+        let chosen = match pooled.as_slice() {
+            _ if pooled.contains(&POOLED) => Some(POOLED),
+            &[only] => Some(only).filter(|only| tokens.is_empty() || self.unnormalised(only) != *only),
+            _ => None,
         };
-        let mut candidates = of_rank(Some(3));
-        if candidates.is_empty() {
-            candidates = of_rank(None);
+        if let Some(found) = chosen
+            .and_then(|output| self.start_pooled(output))
+            .filter(|start| start.stage == Stage::Pooled || tokens.is_empty())
+        {
+            return Ok(found);
         }
-        let usual = USUAL.iter().find_map(|name| candidates.iter().find(|candidate| *candidate == name).copied());
-        let last = || candidates.iter().copied().max_by_key(|name| self.place(name));
-        let Some(chosen) = usual.or_else(last) else { return Err(self.no_token_output()) };
-        if usual.is_none() {
-            let behind = self.ancestors(chosen);
-            let related = |name: &str| self.producer_index(name).is_none_or(|index| behind[index]);
-            if !candidates.iter().all(|name| related(name)) {
-                let names = candidates.join("`, `");
-                let what = format!("the outputs `{names}` all look like token vectors, which is ambiguous: {ADVICE}");
-                return Err(self.unsupported(&what));
-            }
+        if tokens.is_empty() {
+            return Err(self.no_start(chosen, &pooled));
         }
-        self.check_pooled(chosen)?;
-        Ok(chosen)
+        let output = self.token_vectors(&tokens)?;
+        if let Some(pooled) = chosen.filter(|&pooled| pooled != output) {
+            self.nothing_between(output, pooled)?;
+        }
+        Ok(Start { output, tensor: output, stage: Stage::Tokens, pooling: None })
     }
 
-    fn no_token_output(&self) -> uec_gaussian::Error {
-        let has_linear = self.graph.node.iter().any(|node| self.is_linear(node));
-        if !has_linear {
+    /// The start at a tensor that was named.
+    pub(crate) fn start_at<'a>(&'a self, tensor: &'a str) -> Start<'a> {
+        let pooled = self.outputs_of_rank(Some(2)).contains(&tensor);
+        let found = self.start_pooled(tensor).filter(|start| pooled || self.is_pooled(start));
+        found.unwrap_or(Start { output: tensor, tensor, stage: Stage::Tokens, pooling: None })
+    }
+
+    /// Whether the input of the linear layer is pooled token vectors, whatever the rank of a result that nobody declared.
+    fn is_pooled(&self, start: &Start<'_>) -> bool {
+        let linear = self.pooled_terms(start.tensor).linear;
+        start.stage == Stage::Pooled && linear.iter().any(|linear| self.pooled(linear.input).is_some())
+    }
+
+    /// y behind a pooled output: before its normalisation with a linear layer after the pooling, else what was pooled.
+    fn start_pooled<'a>(&'a self, output: &'a str) -> Option<Start<'a>> {
+        let vector = self.unnormalised(output);
+        if !self.pooled_terms(vector).linear.is_empty() {
+            return Some(Start { output, tensor: vector, stage: Stage::Pooled, pooling: None });
+        }
+        let (pooling, tensor) = self.pooled(vector)?;
+        Some(Start { output, tensor, stage: Stage::Tokens, pooling: Some(pooling) })
+    }
+
+    pub(crate) fn pooled_terms<'a>(&'a self, tensor: &'a str) -> Terms<'a> {
+        self.terms(&[self.activated(tensor).1], Stage::Pooled)
+    }
+
+    /// Of several token-level outputs, the one with a usual name, else the one that depends on all the others.
+    fn token_vectors<'a>(&self, candidates: &[&'a str]) -> Result<&'a str> {
+        if let Some(usual) = USUAL.iter().find_map(|name| candidates.iter().find(|candidate| *candidate == name)) {
+            return Ok(usual);
+        }
+        let last = candidates.iter().copied().max_by_key(|name| self.place(name));
+        let related = |chosen: &&str| {
+            let behind = self.ancestors(chosen);
+            let related = |name: &&str| self.producer_index(name).is_none_or(|index| behind[index]);
+            candidates.iter().all(related)
+        };
+        last.filter(related).ok_or_else(|| {
+            let names = candidates.join("`, `");
+            self.unsupported(&format!(
+                "the outputs `{names}` all look like token vectors, which is ambiguous. {ADVICE}"
+            ))
+        })
+    }
+
+    fn no_start(&self, chosen: Option<&str>, pooled: &[&str]) -> uec_gaussian::Error {
+        if !self.graph.node.iter().any(|node| self.like_linear(node)) {
             return self.unsupported("no linear layer found: no matrix product in the graph has a constant operand");
         }
-        let names = self.outputs().join("`, `");
-        let what = format!("no output with one vector per token (rank 3) among `{names}`: {ADVICE}, or export one");
-        self.unsupported(&what)
+        match (chosen, pooled) {
+            (Some(output), _) => {
+                let vector = self.activated(self.unnormalised(output)).1;
+                self.stopped("no linear layer found", output, &[self.through(vector).0])
+            }
+            (None, [_, _, ..]) => {
+                let names = pooled.join("`, `");
+                self.unsupported(&format!("the outputs `{names}` are all pooled, which is ambiguous. {ADVICE}"))
+            }
+            _ => {
+                let names = self.outputs().join("`, `");
+                self.unsupported(&format!("no floating-point output of rank 2 or 3 among `{names}`. {ADVICE}"))
+            }
+        }
     }
 
     /// A linear layer between the token vectors and the pooled output would be left out silently.
-    fn check_pooled(&self, tokens: &str) -> Result<()> {
-        if tokens == POOLED || !self.graph.output.iter().any(|output| output.name() == POOLED) {
-            return Ok(());
-        }
-        let (before, behind) = (self.ancestors(tokens), self.ancestors(POOLED));
-        let between = |&index: &usize| behind[index] && !before[index] && self.is_linear(&self.graph.node[index]);
+    fn nothing_between(&self, tokens: &str, pooled: &str) -> Result<()> {
+        let (before, behind) = (self.ancestors(tokens), self.ancestors(pooled));
+        let between = |&index: &usize| behind[index] && !before[index] && self.like_linear(&self.graph.node[index]);
         match (0..self.graph.node.len()).find(between) {
             None => Ok(()),
             Some(index) => {
-                let node = describe(&self.graph.node[index]);
-                Err(self.unsupported(&format!(
-                    "the walk back from `{POOLED}` stopped at {node}: a linear layer after pooling is not supported yet"
-                )))
+                let node = &self.graph.node[index];
+                let what = format!("{} lies between the outputs `{tokens}` and `{pooled}`", describe(node));
+                Err(self.stopped(&what, pooled, &[node.output.first().map_or("", String::as_str)]))
             }
         }
     }
 
-    /// A product with a constant matrix.
-    fn is_linear(&self, node: &crate::proto::NodeProto) -> bool {
-        matches!(operator(node), Some("MatMul" | "Gemm"))
-            && node.input.iter().take(2).any(|input| self.constant(input).is_some())
+    fn outputs_of_rank(&self, wanted: Option<usize>) -> Vec<&str> {
+        let outputs = self.graph.output.iter().filter(|output| floating(output) && rank(output) == wanted);
+        outputs.map(ValueInfoProto::name).collect()
+    }
+
+    /// The length of the vectors in an output, where it is declared.
+    pub(crate) fn declared_width(&self, output: &str) -> Option<i64> {
+        let value = self.graph.output.iter().find(|value| value.name() == output)?;
+        match shape(value)?.dim.last()?.value {
+            Some(dimension::Value::DimValue(width)) => Some(width),
+            _ => None,
+        }
     }
 
     /// Place of a tensor's node in the order of execution.
@@ -83,17 +162,27 @@ impl Graph {
     }
 }
 
+fn tensor(value: &ValueInfoProto) -> Option<&type_proto::Tensor> {
+    match value.r#type.as_ref()?.value.as_ref()? {
+        type_proto::Value::TensorType(tensor) => Some(tensor),
+    }
+}
+
+fn shape(value: &ValueInfoProto) -> Option<&crate::proto::TensorShapeProto> {
+    tensor(value)?.shape.as_ref()
+}
+
 fn rank(value: &ValueInfoProto) -> Option<usize> {
-    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
-    tensor.shape.as_ref().map(|shape| shape.dim.len())
+    shape(value).map(|shape| shape.dim.len())
+}
+
+fn floating(value: &ValueInfoProto) -> bool {
+    tensor(value).and_then(|tensor| tensor.elem_type).is_none_or(weights::floating)
 }
 
 /// Names of the batch and token dimensions of `value`, where it has them.
 pub(crate) fn dimension_names(value: Option<&ValueInfoProto>) -> [String; 2] {
-    let dims = value.and_then(|value| {
-        let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
-        tensor.shape.as_ref()
-    });
+    let dims = value.and_then(shape);
     let name = |at: usize, usual: &str| match dims.and_then(|shape| shape.dim.get(at)?.value.as_ref()) {
         Some(dimension::Value::DimParam(name)) => name.clone(),
         _ => usual.to_owned(),

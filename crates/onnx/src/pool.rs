@@ -14,7 +14,8 @@ use crate::delta::{Delta, int};
 use crate::graph::Graph;
 use crate::proto::DataType;
 
-const MASK: &str = "attention_mask";
+/// The graph input that is 1 for tokens and 0 for padding.
+pub(crate) const MASK: &str = "attention_mask";
 
 /// How token vectors become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

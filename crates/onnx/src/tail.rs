@@ -12,10 +12,11 @@ use uec_gaussian::{Error, Result};
 
 use crate::dense::{Activation, Dense};
 use crate::graph::{Graph, describe};
+use crate::linear::{Linear, Weight};
 use crate::norm::{Norm, NormKind};
-use crate::proto::{DataType, NodeProto};
-use crate::walk::operator;
-use crate::weights;
+use crate::output::Start;
+use crate::pool::Pooling;
+use crate::proto::DataType;
 
 /// Names that replace a part of the search, for graphs whose structure is not recognised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Stage {
 pub struct Tail {
     /// Whether the last linear layer comes before or after the pooling.
     pub stage: Stage,
+    /// How the graph pools its token vectors, where only its pooled output shows them.
+    pub pooling: Option<Pooling>,
     /// I, the width of the layer's input.
     pub features: usize,
     /// D, the width of its output.
@@ -109,41 +112,50 @@ impl Tail {
     }
 }
 
-/// The terms of the sum u.
-#[derive(Default)]
-struct Terms<'a> {
-    linear: Vec<(&'a NodeProto, &'a str)>,
-    /// Tensors where the walk stopped.
-    others: Vec<&'a str>,
-    cast: bool,
-}
-
 impl Graph {
     /// Finds the tail.
     ///
     /// # Errors
-    /// [`uec_gaussian::ErrorCode::ModelUnsupported`], naming the node where the walk stopped;
+    /// [`uec_gaussian::ErrorCode::ModelUnsupported`], with the walk back to the node where it stopped;
     /// [`uec_gaussian::ErrorCode::InvalidArgument`] for a name in `over` that the graph does not have;
     /// [`uec_gaussian::ErrorCode::ModelInvalid`] for weights that contradict each other.
     pub fn tail(&self, over: &Override) -> Result<Tail> {
-        let output = match &over.norm {
-            Some(name) => self.named(name, "norm")?,
-            None => self.token_output()?,
+        let start = match &over.norm {
+            Some(name) => self.start_at(self.named(name, "norm")?),
+            None => self.start()?,
         };
-        let norm = self.norm(output)?;
-        let through_norm = self.through(output).1;
-        let start = norm.as_ref().map_or(output, |norm| norm.input);
-        let terms = self.terms(start);
+        let (activation, norm) = match start.stage {
+            Stage::Tokens => (Activation::Identity, self.norm(start.tensor)?),
+            Stage::Pooled => (self.activated(start.tensor).0, None),
+        };
+        let sum = match &norm {
+            Some(norm) => norm.terms.clone(),
+            None => vec![self.activated_at(&start)],
+        };
+        let mut terms = self.terms(&sum, start.stage);
+        let through = [start.tensor].into_iter().chain(sum.iter().copied()).any(|tensor| self.through(tensor).1);
+        terms.cast |= through;
         let linear = match &over.linear {
             Some(name) => {
                 let wanted = self.named(name, "linear")?;
-                let found = terms.linear.iter().find(|(node, _)| node.output[0] == wanted);
-                found.copied().ok_or_else(|| self.not_a_term(wanted, start))?
+                let same = |linear: &&Linear<'_>| linear.result == wanted || linear.node.output[0] == wanted;
+                terms.linear.iter().find(same).ok_or_else(|| self.not_a_term(wanted, &start))?
             }
-            None => self.last(&terms, start)?,
+            None => self.last(&terms, start.output)?,
         };
-        let cast = terms.cast || through_norm || norm.as_ref().is_some_and(|_| self.through(start).1);
-        self.build(linear, norm, [start, output], cast)
+        let weight = self.weight(linear)?;
+        let widths = terms.reshapes.iter().chain(norm.iter().flat_map(|norm| &norm.reshapes));
+        let widths = widths.filter_map(|node| self.reshaped_width(node)).chain(self.declared_width(start.output));
+        self.check_widths(linear, &weight, widths)?;
+        self.build(&start, activation, norm, linear, weight, (sum, terms.cast))
+    }
+
+    /// The tensor u of a tail without norm.
+    fn activated_at<'a>(&'a self, start: &Start<'a>) -> &'a str {
+        match start.stage {
+            Stage::Tokens => start.tensor,
+            Stage::Pooled => self.activated(start.tensor).1,
+        }
     }
 
     /// The output tensor that `name` stands for: of the node of that name, or the tensor itself.
@@ -159,114 +171,37 @@ impl Graph {
         })
     }
 
-    fn terms<'a>(&'a self, start: &'a str) -> Terms<'a> {
-        let mut terms = Terms::default();
-        let mut open = vec![start];
-        let mut seen = std::collections::HashSet::new();
-        while let Some(tensor) = open.pop() {
-            if self.constant(tensor).is_some() {
-                continue;
-            }
-            let (tensor, cast) = self.through(tensor);
-            terms.cast |= cast;
-            if !seen.insert(tensor) {
-                continue;
-            }
-            let Some(node) = self.producer(tensor) else { continue };
-            match (operator(node), node.input.as_slice()) {
-                (Some("Add" | "Sum"), inputs) => open.extend(inputs.iter().map(String::as_str)),
-                (Some("MatMul"), [input, weight]) if self.is_matrix(weight) && self.constant(input).is_none() => {
-                    terms.linear.push((node, input));
-                }
-                _ => terms.others.push(tensor),
-            }
-        }
-        terms
-    }
-
-    fn is_matrix(&self, tensor: &str) -> bool {
-        self.constant(tensor).is_some_and(|constant| constant.dims().len() == 2)
-    }
-
-    /// The linear term whose input depends on all other terms.
-    fn last<'a>(&'a self, terms: &Terms<'a>, start: &str) -> Result<(&'a NodeProto, &'a str)> {
-        let candidate = terms.linear.iter().max_by_key(|(node, _)| self.place(&node.output[0])).copied();
-        let Some((node, input)) = candidate else { return Err(self.stopped(terms, start)) };
-        let behind = self.ancestors(input);
-        let outputs =
-            terms.linear.iter().filter(|(other, _)| *other != node).map(|(other, _)| other.output[0].as_str());
-        for tensor in outputs.chain(terms.others.iter().copied()) {
-            if let Some(index) = self.producer_index(tensor).filter(|&index| !behind[index]) {
-                return Err(self.unsupported(&format!(
-                    "the last linear layer is ambiguous: {} and {} are added, neither depends on the other; name it with \
-                     `tail: {{ linear }}`",
-                    describe(node),
-                    self.origin(index)
-                )));
-            }
-        }
-        Ok((node, input))
-    }
-
-    fn stopped(&self, terms: &Terms<'_>, start: &str) -> Error {
-        let stops: Vec<_> = terms.others.iter().filter_map(|tensor| self.producer_index(tensor)).collect();
-        if stops.is_empty() {
-            return self.unsupported(&format!("no linear layer found behind `{start}`"));
-        }
-        let names: Vec<_> = stops.into_iter().map(|index| self.origin(index)).collect();
-        self.unsupported(&format!(
-            "no linear layer found: the walk back from `{start}` stopped at {}, which this version cannot read; name the \
-             parts with `tail: {{ linear, norm }}`, or export the model without quantisation and fused operators",
-            names.join(" and at ")
-        ))
-    }
-
-    /// A node where the walk stopped, with the product behind it where this node only rescales or reshapes one.
-    fn origin(&self, index: usize) -> String {
-        const MINOR: [&str; 7] = ["Mul", "Div", "Cast", "Reshape", "Squeeze", "QuantizeLinear", "DequantizeLinear"];
-        let first = &self.graph.node[index];
-        let mut open = std::collections::VecDeque::from([first]);
-        for _ in 0..16 {
-            let Some(node) = open.pop_front() else { break };
-            if node.op_type().contains("MatMul") || node.op_type() == "Gemm" {
-                return match node.output == first.output {
-                    true => describe(node),
-                    false => format!("{}, the result of {}", describe(first), describe(node)),
-                };
-            }
-            if MINOR.contains(&node.op_type()) {
-                open.extend(node.input.iter().filter_map(|input| self.producer(input)));
-            }
-        }
-        describe(first)
-    }
-
-    fn not_a_term(&self, wanted: &str, start: &str) -> Error {
+    fn not_a_term(&self, wanted: &str, start: &Start<'_>) -> Error {
         let node = self.producer(wanted).map_or_else(|| wanted.to_owned(), describe);
         self.unsupported(&format!(
-            "{node} is no product with a constant matrix that is added up in `{start}`; check `tail: {{ linear }}`"
+            "{node} is no product with a constant matrix that is added up in the vectors of `{}`, or in what their norm is \
+             taken of; check `tail: {{ norm, linear }}`",
+            start.output
         ))
+    }
+
+    /// Rows of another length than D would mean another layer, or other vectors, than were found.
+    fn check_widths(&self, linear: &Linear<'_>, weight: &Weight, mut widths: impl Iterator<Item = i64>) -> Result<()> {
+        match widths.find(|&width| usize::try_from(width) != Ok(weight.dimension)) {
+            None => Ok(()),
+            Some(width) => Err(self.invalid(&format!(
+                "{} gives vectors of length {}, the graph declares {width} behind it",
+                describe(linear.node),
+                weight.dimension
+            ))),
+        }
     }
 
     fn build(
         &self,
-        (node, input): (&NodeProto, &str),
+        start: &Start<'_>,
+        activation: Activation,
         norm: Option<Norm<'_>>,
-        [start, output]: [&str; 2],
-        cast: bool,
+        linear: &Linear<'_>,
+        weight: Weight,
+        (sum, cast): (Vec<&str>, bool),
     ) -> Result<Tail> {
-        let missing = || self.invalid(&format!("{} has no weight", describe(node)));
-        let constant = node.input.get(1).and_then(|weight| self.constant(weight)).ok_or_else(missing)?;
-        let shape = |at: usize| constant.dims().get(at).and_then(|&dim| usize::try_from(dim).ok()).unwrap_or(0);
-        let (mut features, mut dimension) = (shape(0), shape(1));
-        if constant.transposed {
-            std::mem::swap(&mut features, &mut dimension);
-        }
-        if features == 0 || dimension == 0 {
-            return Err(self.invalid(&format!("the weight of {} has no elements", describe(node))));
-        }
-        let stored = constant.decode(self)?;
-        let weight = if constant.transposed { stored } else { transpose(&stored, features, dimension) };
+        let Weight { values, dimension, features, element } = weight;
         let vector = |name: Option<&str>, missing: f32| match name {
             None => Ok(vec![missing; dimension]),
             Some(name) => self.vector(name, dimension),
@@ -274,27 +209,32 @@ impl Graph {
         let (gamma, beta) = (norm.as_ref().and_then(|norm| norm.gamma), norm.as_ref().and_then(|norm| norm.beta));
         let epsilon = norm.as_ref().map_or(0.0, |norm| norm.epsilon);
         if !epsilon.is_finite() || epsilon < 0.0 {
-            return Err(self.invalid(&format!("the norm behind `{start}` has an epsilon of {epsilon}")));
+            return Err(self.invalid(&format!("the norm that gives `{}` has an epsilon of {epsilon}", start.tensor)));
         }
-        let unnamed = || node.output.first().cloned().unwrap_or_default();
-        let cast = cast || constant.element != DataType::Float as i32;
-        let source = |tensor: &str| Source { terms: vec![tensor.to_owned()], cast, flat: false };
+        let unnamed = || linear.node.output.first().cloned().unwrap_or_default();
+        let cast = cast || element != DataType::Float as i32;
+        let source = |terms: &[&str], flat: bool| Source {
+            terms: terms.iter().map(|&term| term.to_owned()).collect(),
+            cast,
+            flat,
+        };
         Ok(Tail {
-            stage: Stage::Tokens,
-            activation: Activation::Identity,
-            heads: Vec::new(),
-            token_width: dimension,
+            stage: start.stage,
+            pooling: start.pooling,
             features,
             dimension,
-            weight,
+            weight: values,
             norm: norm.as_ref().map_or(NormKind::None, |norm| norm.kind),
             gamma: vector(gamma, 1.0)?,
             beta: vector(beta, 0.0)?,
             epsilon,
-            linear: node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(unnamed),
-            activations: source(input),
-            preactivations: source(start),
-            output: source(output),
+            activation,
+            linear: linear.node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(unnamed),
+            heads: Vec::new(),
+            token_width: dimension,
+            activations: source(&[linear.input], linear.flat),
+            preactivations: source(&sum, norm.is_some_and(|norm| !norm.reshapes.is_empty())),
+            output: source(&[start.tensor], false),
         })
     }
 
@@ -302,21 +242,10 @@ impl Graph {
         let constant = self
             .constant(name)
             .ok_or_else(|| self.unsupported(&format!("`{name}`, a parameter of the norm, is no constant")))?;
-        if weights::elements(&constant.tensor, &self.path)? != length as u64 {
+        if constant.elements(self)? != length as u64 {
             let what = format!("`{name}`, a parameter of the norm, has the shape {:?}, not {length}", constant.dims());
             return Err(self.invalid(&what));
         }
         constant.decode(self)
     }
-}
-
-/// rows×columns → columns×rows.
-pub(crate) fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut result = vec![0.0; matrix.len()];
-    for (row, values) in matrix.chunks_exact(columns).enumerate() {
-        for (column, &value) in values.iter().enumerate() {
-            result[column * rows + row] = value;
-        }
-    }
-    result
 }

@@ -42,7 +42,7 @@ impl Graph {
 
     /// (batch, tokens), named as in the graph.
     pub(crate) fn token_dims(&self) -> [Dim; 2] {
-        let tokens = self.token_output().ok();
+        let tokens = self.start().ok().map(|start| start.output);
         let output = self.graph.output.iter().find(|output| Some(output.name()) == tokens);
         dimension_names(output).map(Dim::Named)
     }

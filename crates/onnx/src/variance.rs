@@ -16,7 +16,8 @@ use crate::dense::Activation;
 use crate::norm::NormKind;
 use crate::pool;
 use crate::proto::DataType;
-use crate::tail::{Tail, transpose};
+use crate::linear::transpose;
+use crate::tail::Tail;
 use crate::tap::Ends;
 
 /// v, (batch, d); `z` are its d outputs.

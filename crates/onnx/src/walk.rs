@@ -1,84 +1,18 @@
-//! Steps of the walk back from an output: through operators that change nothing, to constants, to ancestors.
-
-use std::borrow::Cow;
-
-use uec_gaussian::Result;
+//! Steps of the walk back from an output: through operators that change nothing, to what a tensor depends on.
 
 use crate::graph::Graph;
-use crate::proto::{AttributeProto, DataType, NodeProto, TensorProto};
+use crate::proto::{AttributeProto, NodeProto};
 use crate::weights;
 
-/// A constant operand, behind any `Identity`, `Cast` or `Transpose`.
-pub(crate) struct Constant<'a> {
-    pub(crate) tensor: Cow<'a, TensorProto>,
-    /// Whether an odd number of matrix transpositions lies between the stored tensor and its use.
-    pub(crate) transposed: bool,
-    /// Element type where it is used.
-    pub(crate) element: i32,
-}
-
-impl Constant<'_> {
-    /// Shape of the stored tensor.
-    pub(crate) fn dims(&self) -> &[i64] {
-        &self.tensor.dims
-    }
-
-    /// Values in stored order.
-    pub(crate) fn decode(&self, graph: &Graph) -> Result<Vec<f32>> {
-        weights::decode(&self.tensor, &graph.path)
-    }
-}
-
 impl Graph {
-    /// The constant behind `tensor`: an initializer or a `Constant` node, perhaps behind `Identity`, a `Cast` to a
-    /// floating-point type or a matrix `Transpose`. `None` for everything computed at run time.
-    pub(crate) fn constant<'a>(&'a self, tensor: &'a str) -> Option<Constant<'a>> {
-        let (mut tensor, mut transposed, mut element) = (tensor, false, None);
-        loop {
-            if let Some(found) = self.initializer(tensor) {
-                let element = element.unwrap_or(found.data_type());
-                return Some(Constant { tensor: Cow::Borrowed(found), transposed, element });
-            }
-            let node = self.producer(tensor)?;
-            match operator(node)? {
-                "Identity" => {}
-                "Cast" => {
-                    let to = attribute(node, "to").map(|to| to.i() as i32).filter(|&to| weights::floating(to))?;
-                    element.get_or_insert(to);
-                }
-                "Transpose" => {
-                    let perm = attribute(node, "perm").map_or(&[][..], |perm| &perm.ints);
-                    if !perm.is_empty() && perm != [1, 0] {
-                        return None;
-                    }
-                    transposed = !transposed;
-                }
-                "Constant" => {
-                    let found = constant_node(node)?;
-                    let element = element.unwrap_or(found.data_type());
-                    return Some(Constant { tensor: found, transposed, element });
-                }
-                _ => return None,
-            }
-            tensor = node.input.first()?;
-        }
-    }
-
-    /// The single value of a constant with one element.
-    pub(crate) fn scalar(&self, tensor: &str) -> Option<f32> {
-        let constant = self.constant(tensor)?;
-        if weights::elements(&constant.tensor, &self.path) != Ok(1) {
-            return None;
-        }
-        constant.decode(self).ok()?.first().copied()
-    }
-
-    /// The tensor before any `Identity` and `Cast` between floating-point types, and whether there was a `Cast`.
+    /// The tensor before any operators that change nothing but the number format, and whether there was a `Cast`:
+    /// `Identity`, `Dropout`, `Cast` between floating-point types, `QuantizeLinear` with its `DequantizeLinear`.
     pub(crate) fn through<'a>(&'a self, mut tensor: &'a str) -> (&'a str, bool) {
         let mut cast = false;
         while let Some(node) = self.producer(tensor) {
             let passes = match operator(node) {
                 Some("Identity") => true,
+                Some("Dropout") => node.input.get(2).is_none_or(|training| training.is_empty()),
                 Some("Cast") => {
                     let floating = attribute(node, "to").is_some_and(|to| weights::floating(to.i() as i32));
                     cast |= floating;
@@ -86,12 +20,21 @@ impl Graph {
                 }
                 _ => false,
             };
-            match node.input.first() {
-                Some(input) if passes => tensor = input,
-                _ => break,
-            }
+            let before = match node.input.first() {
+                Some(input) if passes => Some(input.as_str()),
+                Some(input) if quantisation(node) == Some("DequantizeLinear") => self.quantised_from(input),
+                _ => None,
+            };
+            let Some(before) = before else { break };
+            tensor = before;
         }
         (tensor, cast)
+    }
+
+    /// The float tensor that `QuantizeLinear` made `tensor` from.
+    pub(crate) fn quantised_from<'a>(&'a self, tensor: &'a str) -> Option<&'a str> {
+        let node = self.producer(tensor).filter(|node| quantisation(node) == Some("QuantizeLinear"))?;
+        node.input.first().map(String::as_str)
     }
 
     /// Marks every node that `tensor` depends on.
@@ -122,29 +65,27 @@ pub(crate) fn operator(node: &NodeProto) -> Option<&str> {
     matches!(node.domain(), "" | "ai.onnx").then(|| node.op_type())
 }
 
-pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name() == name)
+/// The operator's name if it is one of ONNX Runtime's own.
+pub(crate) fn contributed(node: &NodeProto) -> Option<&str> {
+    (node.domain() == "com.microsoft").then(|| node.op_type())
 }
 
-fn constant_node(node: &NodeProto) -> Option<Cow<'_, TensorProto>> {
-    let tensor = |kind: DataType, dims| TensorProto { dims, data_type: Some(kind as i32), ..TensorProto::default() };
-    let attribute = node.attribute.first()?;
-    match attribute.name() {
-        "value" => attribute.t.as_ref().map(Cow::Borrowed),
-        "value_float" => {
-            Some(Cow::Owned(TensorProto { float_data: vec![attribute.f()], ..tensor(DataType::Float, vec![]) }))
-        }
-        "value_floats" => {
-            let dims = vec![attribute.floats.len() as i64];
-            Some(Cow::Owned(TensorProto { float_data: attribute.floats.clone(), ..tensor(DataType::Float, dims) }))
-        }
-        "value_int" => {
-            Some(Cow::Owned(TensorProto { int64_data: vec![attribute.i()], ..tensor(DataType::Int64, vec![]) }))
-        }
-        "value_ints" => {
-            let dims = vec![attribute.ints.len() as i64];
-            Some(Cow::Owned(TensorProto { int64_data: attribute.ints.clone(), ..tensor(DataType::Int64, dims) }))
-        }
-        _ => None,
-    }
+/// `QuantizeLinear` or `DequantizeLinear`, which ONNX Runtime also has for further types.
+pub(crate) fn quantisation(node: &NodeProto) -> Option<&str> {
+    let name = operator(node).or(contributed(node))?;
+    matches!(name, "QuantizeLinear" | "DequantizeLinear").then_some(name)
+}
+
+/// The operand at a place; absent ones have empty names.
+pub(crate) fn operand(node: &NodeProto, at: usize) -> Option<&str> {
+    node.input.get(at).map(String::as_str).filter(|name| !name.is_empty())
+}
+
+/// An integer attribute, 0 where there is none.
+pub(crate) fn integer(node: &NodeProto, name: &str) -> i64 {
+    attribute(node, name).map_or(0, |attribute| attribute.i())
+}
+
+pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name() == name)
 }

@@ -1,4 +1,4 @@
-//! Constants of the graph as float32: sizes that must match the dimensions, and the number formats of weights.
+//! Values of the graph's constants: sizes that must match the dimensions, and the number formats of weights.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -78,34 +78,96 @@ pub(crate) fn check<'a>(tensor: &'a TensorProto, path: &Path) -> Result<Option<S
 /// [`ErrorCode::ModelInvalid`] for damaged data or values that are not finite, [`ErrorCode::ModelUnsupported`] for a
 /// type that is no floating-point type.
 pub(crate) fn decode(tensor: &TensorProto, path: &Path) -> Result<Vec<f32>> {
-    let stored = check(tensor, path)?;
-    let unsupported = || {
-        let kind = DataType::try_from(tensor.data_type()).map_or("unknown", |kind| kind.as_str_name());
-        Error::new(
-            ErrorCode::ModelUnsupported,
-            format!("{}: the type of the weight `{}`, {kind}, is not supported", path.display(), tensor.name()),
-        )
-    };
-    let raw: Cow<'_, [u8]> = match stored.ok_or_else(unsupported)? {
-        Stored::Raw(raw) => raw.into(),
-        Stored::External(range) if floating(tensor.data_type()) => range.read()?.into(),
-        Stored::External(_) => return Err(unsupported()),
-        Stored::Typed => match tensor.data_type() {
-            t if t == DataType::Float as i32 => return finite(tensor, path, tensor.float_data.clone()),
-            t if t == DataType::Double as i32 => {
+    let kind = DataType::try_from(tensor.data_type());
+    let raw = match data(tensor, path, floating)? {
+        Data::Bytes(raw) => raw,
+        Data::Typed => match kind {
+            Ok(DataType::Float) => return finite(tensor, path, tensor.float_data.clone()),
+            Ok(DataType::Double) => {
                 return finite(tensor, path, tensor.double_data.iter().map(|&x| x as f32).collect());
             }
             _ => tensor.int32_data.iter().flat_map(|&x| (x as u16).to_le_bytes()).collect(),
         },
     };
-    let values = match DataType::try_from(tensor.data_type()) {
+    let values = match kind {
         Ok(DataType::Float) => chunks(&raw, f32::from_le_bytes),
         Ok(DataType::Double) => chunks(&raw, |bytes| f64::from_le_bytes(bytes) as f32),
         Ok(DataType::Float16) => chunks(&raw, |bytes| f16::from_le_bytes(bytes).to_f32()),
-        Ok(DataType::Bfloat16) => chunks(&raw, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-        _ => return Err(unsupported()),
+        _ => chunks(&raw, |bytes| bf16::from_le_bytes(bytes).to_f32()),
     };
     finite(tensor, path, values)
+}
+
+/// The values of a quantised tensor: integers of 4, 8, 16 or 32 bits.
+///
+/// # Errors
+/// [`ErrorCode::ModelInvalid`] for damaged data, [`ErrorCode::ModelUnsupported`] for any other type.
+pub(crate) fn integers(tensor: &TensorProto, path: &Path) -> Result<Vec<i32>> {
+    let kind = DataType::try_from(tensor.data_type()).unwrap_or(DataType::Undefined);
+    let raw = match data(tensor, path, quantised)? {
+        Data::Bytes(raw) => raw,
+        Data::Typed => match bits(kind) {
+            Some(32) => return Ok(tensor.int32_data.clone()),
+            Some(16) => tensor.int32_data.iter().flat_map(|&x| (x as u16).to_le_bytes()).collect(),
+            _ => tensor.int32_data.iter().map(|&x| x as u8).collect(),
+        },
+    };
+    Ok(match kind {
+        DataType::Int32 => chunks(&raw, i32::from_le_bytes),
+        DataType::Int16 => chunks(&raw, |bytes| i32::from(i16::from_le_bytes(bytes))),
+        DataType::Uint16 => chunks(&raw, |bytes| i32::from(u16::from_le_bytes(bytes))),
+        DataType::Int8 => chunks(&raw, |[byte]: [u8; 1]| i32::from(byte as i8)),
+        DataType::Uint8 => chunks(&raw, |[byte]: [u8; 1]| i32::from(byte)),
+        signed => {
+            // Two values in a byte, the first in its low half; an odd number leaves a half unused.
+            let mut values: Vec<i32> = raw.iter().flat_map(|&byte| [byte & 15, byte >> 4]).map(i32::from).collect();
+            if signed == DataType::Int4 {
+                values.iter_mut().for_each(|value| *value = (*value ^ 8) - 8);
+            }
+            values.truncate(elements(tensor, path)? as usize);
+            values
+        }
+    })
+}
+
+/// The bytes of a tensor of `uint8`.
+///
+/// # Errors
+/// As [`integers`].
+pub(crate) fn bytes<'a>(tensor: &'a TensorProto, path: &Path) -> Result<Cow<'a, [u8]>> {
+    Ok(match data(tensor, path, |kind| kind == DataType::Uint8 as i32)? {
+        Data::Bytes(raw) => raw,
+        Data::Typed => tensor.int32_data.iter().map(|&x| x as u8).collect(),
+    })
+}
+
+enum Data<'a> {
+    Bytes(Cow<'a, [u8]>),
+    Typed,
+}
+
+/// # Errors
+/// [`ErrorCode::ModelUnsupported`] for a type other than `wanted`, before anything is read.
+fn data<'a>(tensor: &'a TensorProto, path: &Path, wanted: impl Fn(i32) -> bool) -> Result<Data<'a>> {
+    let stored = check(tensor, path)?.filter(|_| wanted(tensor.data_type()));
+    let stored = stored.ok_or_else(|| {
+        let kind = DataType::try_from(tensor.data_type()).map_or("unknown", |kind| kind.as_str_name());
+        Error::new(
+            ErrorCode::ModelUnsupported,
+            format!("{}: the type of the weight `{}`, {kind}, is not supported", path.display(), tensor.name()),
+        )
+    })?;
+    Ok(match stored {
+        Stored::Raw(raw) => Data::Bytes(raw.into()),
+        Stored::External(range) => Data::Bytes(range.read()?.into()),
+        Stored::Typed => Data::Typed,
+    })
+}
+
+/// Whether quantised weights and zero points may have this type.
+fn quantised(kind: i32) -> bool {
+    use DataType::{Int4, Int8, Int16, Int32, Uint4, Uint8, Uint16};
+    [Int4, Uint4, Int8, Uint8, Int16, Uint16, Int32].iter().any(|&known| known as i32 == kind)
 }
 
 /// Whether this is one of the four floating-point types that weights may have.
@@ -113,7 +175,7 @@ pub(crate) fn floating(kind: i32) -> bool {
     [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].iter().any(|&known| known as i32 == kind)
 }
 
-fn chunks<const N: usize>(raw: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+fn chunks<const N: usize, T>(raw: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
     raw.as_chunks::<N>().0.iter().map(|&bytes| read(bytes)).collect()
 }
 
@@ -143,6 +205,6 @@ fn mismatch(tensor: &TensorProto, path: &Path, held: u64, what: &str) -> Error {
     invalid(tensor, path, format!("{found}: the file is damaged"))
 }
 
-fn invalid(tensor: &TensorProto, path: &Path, what: String) -> Error {
+pub(crate) fn invalid(tensor: &TensorProto, path: &Path, what: String) -> Error {
     Error::new(ErrorCode::ModelInvalid, format!("{}: weight `{}` {what}", path.display(), tensor.name()))
 }
