@@ -88,17 +88,17 @@ impl Tail {
     /// [`ErrorCode::InvalidArgument`] if the last linear layer already lies behind the pooling, in the graph or by an
     /// earlier call: the layers would be applied twice.
     pub fn with_heads(mut self, heads: Vec<Dense>) -> Result<Self> {
-        let mut width = self.dimension;
-        for (at, head) in heads.iter().enumerate() {
-            head.check(at, width)?;
-            width = head.dimension;
-        }
         let Some(last) = heads.last() else { return Ok(self) };
         if self.stage == Stage::Pooled {
             return Err(Error::invalid(format!(
                 "the last linear layer `{}` lies behind the pooling already: a dense layer would be applied twice",
                 self.linear
             )));
+        }
+        let mut width = self.dimension;
+        for (at, head) in heads.iter().enumerate() {
+            head.check(at, width)?;
+            width = head.dimension;
         }
         (self.features, self.dimension, self.activation) = (last.features, last.dimension, last.activation);
         self.weight.clone_from(&last.weight);

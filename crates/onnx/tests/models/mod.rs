@@ -1,5 +1,5 @@
 //! The tiny encoders of `__test__/fixtures/models` and the reference values beside them.
-#![allow(dead_code, clippy::print_stderr)]
+#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,14 @@ use uec_onnx::{Graph, Override, Tail};
 
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/models")
+}
+
+/// The folders with a sound model.
+pub(crate) fn variants() -> Vec<PathBuf> {
+    let found = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = found.filter(|path| path.join("reference.json").exists()).collect();
+    found.sort();
+    found
 }
 
 /// A folder under `$UEC_SHARED/models`; prints why when there is none.
@@ -45,12 +53,20 @@ pub(crate) struct Reference {
     pub(crate) inputs: Vec<String>,
     pub(crate) last_linear: Linear,
     pub(crate) norm: Norm,
+    /// The last layer in the graph where `last_linear` is a layer behind it.
+    pub(crate) graph_last_linear: Option<Linear>,
+    pub(crate) graph_norm: Option<Norm>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Linear {
-    pub(crate) node_name: String,
+    pub(crate) node_name: Option<String>,
+    #[serde(default)]
     pub(crate) a_tensor: String,
+    #[serde(default)]
+    pub(crate) activation: Option<String>,
+    #[serde(default)]
+    pub(crate) bias: Option<Bias>,
     #[serde(rename = "W_shape")]
     pub(crate) shape: [usize; 2],
     #[serde(rename = "W_sum")]
@@ -64,10 +80,16 @@ pub(crate) struct Linear {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct Bias {
+    pub(crate) values: Vec<f32>,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct Norm {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) u_tensor: Option<String>,
+    pub(crate) u_is_sum_of: Option<Vec<String>>,
     pub(crate) eps: Option<f64>,
     pub(crate) gamma: Option<Vec<f64>>,
     pub(crate) beta: Option<Vec<f64>>,
