@@ -333,11 +333,6 @@ describe('load refuses', () => {
     await refuses(tiny('bert-ts17'), 'ERR_FILE_CORRUPT', { posterior: file })
   })
 
-  it('structures that this version does not read, naming the operator', async () => {
-    await expect(Encoder.load(tiny('bert-int8'))).rejects.toMatchObject({ code: 'ERR_MODEL_UNSUPPORTED' })
-    await expect(Encoder.load(tiny('bert-fused'))).rejects.toThrow(/SkipLayerNormalization/)
-  })
-
   it('every broken model, with a model error', async () => {
     const { cases } = JSON.parse(await readFile(join(tiny('broken'), 'expected.json'), 'utf8'))
     for (const { name } of cases as { name: string }[])

@@ -63,8 +63,6 @@ pub struct Tail {
     pub linear: String,
     /// Layers behind the pooling that are not in the graph, in order; the last is the last linear layer.
     pub(crate) heads: Vec<Dense>,
-    /// Length of the vectors in `output`: D, unless there are heads.
-    pub(crate) token_width: usize,
     pub(crate) activations: Source,
     pub(crate) preactivations: Source,
     pub(crate) output: Source,
@@ -231,7 +229,6 @@ impl Graph {
             activation,
             linear: linear.node.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(unnamed),
             heads: Vec::new(),
-            token_width: dimension,
             activations: source(&[linear.input], linear.flat),
             preactivations: source(&sum, norm.is_some_and(|norm| !norm.reshapes.is_empty())),
             output: source(&[start.tensor], false),

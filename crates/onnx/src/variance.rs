@@ -13,10 +13,10 @@ use uec_gaussian::{Error, ErrorCode, Result};
 use crate::bake::{BakedPosterior, TailKind};
 use crate::delta::Delta;
 use crate::dense::Activation;
+use crate::linear::transpose;
 use crate::norm::NormKind;
 use crate::pool;
 use crate::proto::DataType;
-use crate::linear::transpose;
 use crate::tail::Tail;
 use crate::tap::Ends;
 
