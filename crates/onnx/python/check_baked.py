@@ -9,6 +9,7 @@ v, v_mu); the file `variance` with V in float32; `pooling`, `normalize`, `tail`,
 status 0 if every difference is within its tolerance, 1 if not, 77 if a package is missing.
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -86,8 +87,10 @@ def worst(case):
     """The largest differences of one baked file, and their limits."""
     worst, folder = Worst(), pathlib.Path(case["reference"])
     record = worst.record
-    check(case["baked"])
-    reference = json.loads((folder / "reference.json").read_text())
+    full = checkable(case["original"])
+    if full is not None:
+        onnx.checker.check_model(case["baked"], full_check=full)
+    reference = read(folder)
     limits = dict(LIMITS)
     if reference["tolerance"] > 1e-4:
         limits.update((name, reference["tolerance"]) for name in LIMITS if name != "invalid")
@@ -99,8 +102,8 @@ def worst(case):
     stored = json.loads(stored.read_text()) if stored.exists() and case["tail"] != "plain" and whole else None
     stored = stored if stored and case["pooling"] == reference["pooling"] else None
 
-    original = onnxruntime.InferenceSession(case["original"])
-    session = onnxruntime.InferenceSession(case["baked"])
+    original = open_session(case["original"])
+    session = open_session(case["baked"])
     names = [output.name for output in session.get_outputs()]
     expected = [output.name for output in original.get_outputs()] + ["mean", "variance", "norm"]
     assert names == expected, names
@@ -160,11 +163,32 @@ def worst(case):
     return worst, limits
 
 
-def check(path):
-    """The official checker. It knows the operators of ONNX alone: with others, only what does not need their shapes."""
-    model = onnx.load(path, load_external_data=False)
-    custom = any(node.domain not in ("", "ai.onnx") for node in model.graph.node)
-    onnx.checker.check_model(path, full_check=not custom)
+@functools.cache
+def checkable(path):
+    """How far the official checker accepts an original: it knows the operators of ONNX alone, not the shapes behind any
+    other. Fused RMSNorms carry a name of ONNX Runtime in the domain of ONNX: it refuses them altogether."""
+    for full in (True, False):
+        try:
+            onnx.checker.check_model(path, full_check=full)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
+            continue
+        return full
+    print("not checked by the official checker:", path)
+    return None
+
+
+@functools.cache
+def read(folder):
+    """The reference values of an encoder."""
+    return json.loads((folder / "reference.json").read_text())
+
+
+@functools.lru_cache(maxsize=2)  # the original of several baked files
+def open_session(path):
+    """Without the products that saturate on processors with AVX2 alone."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return onnxruntime.InferenceSession(path, options)
 
 
 def runs_alone(path):

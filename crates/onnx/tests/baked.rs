@@ -163,23 +163,10 @@ fn onnx_runtime_agrees_with_a_direct_computation() {
     assert!(output.status.success(), "{said}");
 }
 
-const NOT_YET: [&str; 9] = [
-    "bert-dense-ingraph",
-    "bert-fused",
-    "bert-gemm",
-    "bert-int8",
-    "bert-int8-ortsaved",
-    "bert-int8-u8",
-    "bert-nbits",
-    "bert-qdq",
-    "llama-fused",
-];
-
 /// Every fixture with reference values.
 fn encoders() -> Vec<PathBuf> {
     let found = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<_> = found.filter(|path| path.join("reference.json").exists()).collect();
-    found.retain(|path| !NOT_YET.contains(&path.file_name().unwrap().to_str().unwrap()));
     found.sort();
     assert!(!found.is_empty());
     found
