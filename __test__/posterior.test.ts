@@ -259,6 +259,31 @@ describe('with and merge', () => {
   })
 })
 
+describe('truncate', () => {
+  it('keeps the first dimensions, with λ and c of these', async () => {
+    const half = posterior.truncate(16)
+    expect(half).toMatchObject({ dimension: 16, features: 64, pairs: 80, fingerprint: posterior.fingerprint })
+    expect(half.scale).not.toBe(posterior.scale)
+    expect(numbers(posterior.truncate(32))).toEqual(numbers(posterior))
+    const file = join(folder, 'half.safetensors')
+    await half.save(file)
+    expect(numbers(await Posterior.load(file))).toEqual(numbers(half))
+    const changes = { priorPrecision: 0.5, laplaceTemperature: 2 }
+    expect(numbers(half.with(changes))).toEqual(numbers(posterior.with(changes).truncate(16)))
+  })
+
+  it('refuses what is no number of dimensions', () => {
+    for (const dimension of [0, 33, 1.5, -1, Number.NaN, 2 ** 32 + 8, '8', undefined])
+      expect(() => posterior.truncate(dimension as never), String(dimension)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+      )
+  })
+
+  it('does not merge what keeps unlike dimensions', () => {
+    expect(() => Posterior.merge([posterior, posterior.truncate(16)])).toThrow(/dimensions/)
+  })
+})
+
 /** Multiplies every other entry of H by 4 and seals the file anew (docs/posterior-format.md). */
 async function disturb(file: string): Promise<void> {
   const bytes = await readFile(file)
@@ -276,7 +301,8 @@ async function disturb(file: string): Promise<void> {
   const add = (part: Uint8Array) => hash.update(u64(part.length)).update(part)
   for (const key of Object.keys(metadata).sort())
     if (key !== 'checksum') add(Buffer.from(key)) && add(Buffer.from(metadata[key]))
-  for (const name of ['sample_hash', 'sample_norm', 'H', 'gamma', 'sample_h', 'sample_mean']) {
+  const order = ['sample_hash', 'sample_norm', 'weight_norm2', 'H', 'gamma', 'sample_h', 'sample_mean']
+  for (const name of order) {
     const { shape, data_offsets } = tensors[name]
     for (const length of shape) add(u64(length))
     add(bytes.subarray(start + data_offsets[0], start + data_offsets[1]))

@@ -2,7 +2,7 @@
 import { invalid } from './errors.ts'
 import { call, run } from './job.ts'
 import { type Binding, native } from './native.ts'
-import { checkOptions, oneOf, positive, text } from './options.ts'
+import { checkOptions, integer, oneOf, positive, text } from './options.ts'
 import { abortable, type CallOptions, signalOf } from './signal.ts'
 
 /** λ: a positive number, `'relative'` (median(H)/30) or `'marglik'` (maximises the marginal likelihood). */
@@ -93,6 +93,15 @@ export class Posterior {
     const { priorPrecision, ...rest } = changes ?? {}
     for (const [name, value] of Object.entries(rest)) if (value !== undefined) positive(name, value)
     return wrapPosterior(call(() => this.#native.with({ ...rest, ...nativePrior(priorPrecision) })))
+  }
+
+  /**
+   * Keeps the first `dimension` dimensions (Matryoshka): their rows of the curvature as fitted, λ and a scale that is not a number chosen
+   * anew. An encoder with that option `dimensions` takes it. ERR_INVALID_ARGUMENT unless 1 ≤ dimension ≤ `this.dimension`.
+   */
+  truncate(dimension: number): Posterior {
+    integer('dimension', dimension, 1, this.dimension)
+    return wrapPosterior(call(() => this.#native.truncate(dimension)))
   }
 
   /** Curvature is a sum over samples: fits of shards cut at multiples of batchSize add up. */

@@ -164,7 +164,7 @@ function forgeJournal(bytes, fitting) {
   }
 }
 
-const TENSORS = ['sample_hash', 'sample_norm', 'H', 'gamma', 'sample_h', 'sample_mean']
+const TENSORS = ['sample_hash', 'sample_norm', 'weight_norm2', 'H', 'gamma', 'sample_h', 'sample_mean']
 
 /** A posterior file whose header or numbers are damaged and whose checksum fits (docs/posterior-format.md). */
 export function damagePosterior(next, content) {

@@ -173,7 +173,7 @@ fn forge(good: &[u8], change: impl FnOnce(&mut HashMap<String, String>)) -> Vec<
         piece(key.as_bytes());
         piece(value.as_bytes());
     }
-    for name in ["sample_hash", "sample_norm", "H", "gamma", "sample_h", "sample_mean"] {
+    for name in ["sample_hash", "sample_norm", "weight_norm2", "H", "gamma", "sample_h", "sample_mean"] {
         let tensor = file.tensor(name).unwrap();
         for &length in tensor.shape() {
             piece(&(length as u64).to_le_bytes());
@@ -201,6 +201,9 @@ fn content_that_contradicts_itself_is_corrupt() {
         ("correct", "5", "loss"),
         ("norm", "batch", "norm"),
         ("tail", "head", "tail"),
+        ("activation", "gelu", "activation"),
+        ("activation", "tanh", "behind a norm"),
+        ("compared", "6", "compared"),
         ("temperature", "0", "temperature"),
         ("laplace_temperature", "-1", "laplace_temperature"),
         ("format", "other", "not a posterior"),

@@ -77,6 +77,12 @@ impl NativePosterior {
         changed().map(Self::from).map_err(|error| to_js(env, error))
     }
 
+    /// The first dimensions alone.
+    #[napi(catch_unwind)]
+    pub fn truncate(&self, env: Env, dimension: u32) -> Result<Self> {
+        self.inner.truncate(dimension as usize).map(Self::from).map_err(|error| to_js(env, error))
+    }
+
     /// The sum of fits of disjoint shards.
     #[napi(catch_unwind)]
     pub fn merge(env: Env, parts: Vec<ClassInstance<'_, NativePosterior>>) -> Result<Self> {

@@ -9,6 +9,7 @@ use uec_gaussian::{Error, Result};
 
 use super::metadata::{Strings, corrupt};
 use super::{CHECKSUM, TENSORS, checksum};
+use crate::activation::Activation;
 use crate::posterior::{Evidence, Posterior};
 use crate::sample::{SAMPLE_CAPACITY, Sampled, TraceSample};
 
@@ -92,10 +93,14 @@ impl Posterior {
         if evidence.pairs == 0 || evidence.h.iter().any(|h| *h < 0.0) {
             return Err(corrupt("it has no pairs, or a negative curvature".to_owned()));
         }
-        if evidence.compared < dimension
-            || !evidence.weight_norm2.iter().all(|norm2| norm2.is_finite() && *norm2 >= 0.0)
-        {
-            return Err(corrupt("it has more dimensions than were compared, or a row without a norm".to_owned()));
+        if evidence.activation != Activation::Identity && evidence.norm != "none" {
+            return Err(corrupt("it has an activation behind a norm".to_owned()));
+        }
+        if evidence.compared < dimension {
+            return Err(corrupt(format!("it keeps {dimension} dimensions of {} compared ones", evidence.compared)));
+        }
+        if evidence.weight_norm2.iter().any(|norm2| !norm2.is_finite() || *norm2 < 0.0) {
+            return Err(corrupt("the tensor 'weight_norm2' has a value that is not finite and >= 0".to_owned()));
         }
         let (prior_precision, scale) = (metadata.number("prior_precision", true)?, metadata.number("scale", true)?);
         let posterior = Self::assemble(evidence, options, prior_precision, scale);
