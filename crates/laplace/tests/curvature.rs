@@ -1,92 +1,11 @@
-//! The curvature against finite differences of the loss itself, and the fast path against the reference.
+//! The fast path against the reference, and what must hold for any curvature.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use support::{Owned, Problem, Shape, assert_close, outputs, relative_to_max, texts};
+use support::{Owned, Problem, Shape, every_option, fit, relative_to_max, texts};
 use uec_gaussian::{Cancel, ErrorCode};
-use uec_laplace::{Curvature, CurvatureOptions, Estimator, Sides, Similarity, Text};
-
-fn fit(problem: &Problem, options: CurvatureOptions, fast: bool) -> Curvature {
-    let mut curvature = Curvature::new(&problem.head, options).unwrap();
-    let (queries, positives, negatives) = (texts(&problem.queries), texts(&problem.positives), problem.negatives());
-    let cancel = Cancel::default();
-    if fast {
-        curvature.add_batch(&problem.head, &queries, &positives, &negatives, &cancel).unwrap();
-    } else {
-        curvature.add_batch_reference(&problem.head, &queries, &positives, &negatives, &cancel).unwrap();
-    }
-    curvature
-}
-
-fn every_option(temperature: f64) -> impl Iterator<Item = CurvatureOptions> {
-    [Estimator::Ef, Estimator::Ggn].into_iter().flat_map(move |estimator| {
-        [Sides::Both, Sides::Query].into_iter().flat_map(move |sides| {
-            [Similarity::Cosine, Similarity::Dot].map(|similarity| CurvatureOptions {
-                estimator,
-                sides,
-                similarity,
-                temperature,
-            })
-        })
-    })
-}
-
-/// The loss written down a second time, with W moved: nothing of the gradient code is used.
-#[test]
-fn the_gradient_is_that_of_the_loss() {
-    let shape = Shape { dimension: 6, features: 4, batch: 3, tokens: 3, negatives: 2 };
-    for norm in ["layer", "rms", "none"] {
-        let problem = Problem::new(5, norm, shape);
-        for similarity in [Similarity::Cosine, Similarity::Dot] {
-            let options = CurvatureOptions { similarity, temperature: 0.5, ..CurvatureOptions::default() };
-            let mut expected = vec![0.0; problem.weight.len()];
-            for (entry, expected) in expected.iter_mut().enumerate() {
-                let step = 1.0 / 64.0;
-                let (up, down) = (losses(&problem, entry, step, options), losses(&problem, entry, -step, options));
-                let (up2, down2) =
-                    (losses(&problem, entry, step / 2.0, options), losses(&problem, entry, -step / 2.0, options));
-                for i in 0..up.len() {
-                    let (wide, narrow) = ((up[i] - down[i]) / (2.0 * step), (up2[i] - down2[i]) / step);
-                    // Richardson: the error is of fourth order in the step.
-                    *expected += f64::powi((4.0 * narrow - wide) / 3.0, 2);
-                }
-            }
-            let got = fit(&problem, options, false);
-            // u is float32, so that a difference over 2^-7 carries 1e-5 of noise.
-            assert_close(got.h(), &expected, 2e-4, &format!("{norm} {similarity:?}"));
-        }
-    }
-}
-
-/// ℓ_i of each query with W[entry] moved by `step`.
-fn losses(problem: &Problem, entry: usize, step: f64, options: CurvatureOptions) -> Vec<f64> {
-    let features = problem.head.features;
-    let mut move_by = vec![0.0_f32; problem.weight.len()];
-    move_by[entry] = step as f32;
-    let embed = |text: &Owned| {
-        let u = outputs(&move_by, &text.a, &text.u, features);
-        problem.head.forward(&Text { a: &text.a, u: &u, weights: &text.weights }).unwrap().pooled
-    };
-    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-    let similarity = |x: &[f64], y: &[f64]| match options.similarity {
-        Similarity::Dot => dot(x, y),
-        Similarity::Cosine => dot(x, y) / (dot(x, x) * dot(y, y)).sqrt(),
-    };
-    let positives: Vec<_> = problem.positives.iter().map(embed).collect();
-    (0..problem.queries.len())
-        .map(|i| {
-            let query = embed(&problem.queries[i]);
-            let scores: Vec<f64> = positives
-                .iter()
-                .cloned()
-                .chain(problem.negatives[i].iter().map(embed))
-                .map(|candidate| similarity(&query, &candidate) / options.temperature)
-                .collect();
-            scores.iter().map(|s| s.exp()).sum::<f64>().ln() - scores[i]
-        })
-        .collect()
-}
+use uec_laplace::{Curvature, CurvatureOptions, Similarity};
 
 #[test]
 fn the_fast_path_is_the_reference() {

@@ -1,10 +1,13 @@
 //! Fixtures and random problems for the tests.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod literal;
+
 use std::path::PathBuf;
 
 use serde_json::Value;
-use uec_laplace::{Activation, Head, Norm, Text};
+use uec_gaussian::Cancel;
+use uec_laplace::{Activation, Curvature, CurvatureOptions, Estimator, Head, Norm, Sides, Similarity, Text};
 
 pub fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures/golden").join(name)
@@ -112,6 +115,7 @@ impl Random {
 }
 
 /// Random W and texts with u = W a + r, where a positive resembles its query.
+#[derive(Clone)]
 pub struct Problem {
     pub head: Head,
     pub weight: Vec<f32>,
@@ -169,6 +173,33 @@ impl Problem {
     pub fn negatives(&self) -> Vec<Vec<Text<'_>>> {
         self.negatives.iter().map(|list| texts(list)).collect()
     }
+}
+
+/// Estimators × sides × similarities.
+pub fn every_option(temperature: f64) -> impl Iterator<Item = CurvatureOptions> {
+    [Estimator::Ef, Estimator::Ggn].into_iter().flat_map(move |estimator| {
+        [Sides::Both, Sides::Query].into_iter().flat_map(move |sides| {
+            [Similarity::Cosine, Similarity::Dot].map(|similarity| CurvatureOptions {
+                estimator,
+                sides,
+                similarity,
+                temperature,
+            })
+        })
+    })
+}
+
+/// The curvature of one batch, by the fast path or by the reference.
+pub fn fit(problem: &Problem, options: CurvatureOptions, fast: bool) -> Curvature {
+    let mut curvature = Curvature::new(&problem.head, options).unwrap();
+    let (queries, positives, negatives) = (texts(&problem.queries), texts(&problem.positives), problem.negatives());
+    let (head, cancel) = (&problem.head, Cancel::default());
+    let added = match fast {
+        true => curvature.add_batch(head, &queries, &positives, &negatives, &cancel),
+        false => curvature.add_batch_reference(head, &queries, &positives, &negatives, &cancel),
+    };
+    added.unwrap();
+    curvature
 }
 
 /// u = W a + r, tokens × D.
