@@ -3,7 +3,8 @@
 
 mod support;
 
-use support::{Owned, Problem, Shape, assert_close, plain_head, texts};
+use support::posteriors::{fit_range, hash, variance};
+use support::{Problem, Shape, assert_close, plain_head};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{
     Changes, Curvature, CurvatureOptions, Norm, Posterior, PosteriorOptions, Prior, SAMPLE_CAPACITY, Scale, TailKind,
@@ -12,40 +13,10 @@ use uec_laplace::{
 
 const SHAPE: Shape = Shape { dimension: 12, features: 9, batch: 6, tokens: 4, negatives: 0 };
 
-fn fit_range(problem: &Problem, range: std::ops::Range<usize>, options: &PosteriorOptions) -> Posterior {
-    let (queries, positives) = (&problem.queries[range.clone()], &problem.positives[range.clone()]);
-    let mut curvature = Curvature::new(&problem.head, CurvatureOptions::default()).unwrap();
-    for (queries, positives) in queries.chunks(2).zip(positives.chunks(2)) {
-        let (queries, positives) = (texts(queries), texts(positives));
-        curvature.add_batch(&problem.head, &queries, &positives, &[], &Cancel::default()).unwrap();
-    }
-    let mut sample = TraceSample::new(&problem.head, options.tail);
-    for (index, text) in range.zip(queries) {
-        sample.add(hash(index), &problem.head, &text.text()).unwrap();
-    }
-    Posterior::fit(curvature, &problem.head, &problem.weight_norm2(), sample, options.clone(), "encoder".to_owned())
-        .unwrap()
-}
-
-fn hash(index: usize) -> u64 {
-    (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 fn fit(options: &PosteriorOptions) -> (Problem, Posterior) {
     let problem = Problem::new(7, "layer", SHAPE);
     let posterior = fit_range(&problem, 0..SHAPE.batch, options);
     (problem, posterior)
-}
-
-/// The final variance of a text by the formulas, with the posterior's own V·c.
-fn variance(problem: &Problem, posterior: &Posterior, text: &Owned, normalize: bool) -> Vec<f64> {
-    let text = text.text();
-    let forward = problem.head.forward(&text).unwrap();
-    let v: Vec<f64> = posterior.variance().iter().map(|&v| f64::from(v)).collect();
-    let h = features(&problem.head, &text, &forward, posterior.tail());
-    let gamma = (posterior.tail() == TailKind::FirstOrder).then(|| posterior.gamma());
-    let v = propagate(&v, &h, gamma);
-    if normalize { normalized_variance(&v, &forward.unit, forward.norm) } else { v }
 }
 
 #[test]
@@ -121,6 +92,14 @@ fn with_is_a_fit_with_those_options() {
         }
     }
     assert_eq!(posterior.with(&Changes::default()).unwrap(), posterior);
+    // The last change wins, whatever came before.
+    let first = Changes { prior: Some(Prior::Marglik), laplace_temperature: Some(3.0), scale: Some(Scale::None) };
+    let last = Changes { prior: Some(Prior::Value(0.1)), laplace_temperature: Some(0.5), scale: Some(Scale::Trace) };
+    assert_eq!(posterior.with(&first).unwrap().with(&last).unwrap(), posterior.with(&last).unwrap());
+    let one = Changes { prior: first.prior, ..Changes::default() };
+    let two = Changes { laplace_temperature: first.laplace_temperature, scale: first.scale, ..Changes::default() };
+    assert_eq!(posterior.with(&one).unwrap().with(&two).unwrap(), posterior.with(&first).unwrap());
+    assert_eq!(posterior.with(&two).unwrap().with(&one).unwrap(), posterior.with(&first).unwrap());
     for scale in [0.0, f64::NAN, -1.0, f64::INFINITY] {
         assert!(posterior.with(&Changes { scale: Some(Scale::Value(scale)), ..Changes::default() }).is_err());
     }
@@ -153,6 +132,42 @@ fn shards_merge_to_the_whole_in_any_order() {
         assert_close(&single(&merged), &single(&whole), 1e-6, "H");
         assert_eq!(Posterior::merge(std::slice::from_ref(&whole)).unwrap(), whole);
     }
+}
+
+#[test]
+fn more_precision_is_less_variance() {
+    let (_, posterior) = fit(&PosteriorOptions { scale: Scale::None, ..PosteriorOptions::default() });
+    let parameters = (12 * 9) as f64;
+    let of = |lambda: f64, t_l: f64| {
+        let changes = Changes { prior: Some(Prior::Value(lambda)), laplace_temperature: Some(t_l), scale: None };
+        let changed = posterior.with(&changes).unwrap();
+        let determined = changed.effective_parameters();
+        assert!((0.0..=parameters).contains(&determined), "γ_eff = {determined} of {parameters}");
+        (changed.variance(), determined)
+    };
+    let below = |x: &[f32], y: &[f32]| x.iter().zip(y).all(|(x, y)| x < y);
+    for lambda in [1e-6, 1e-3, 1.0, 1e3] {
+        let (loose, tight) = (of(lambda, 1.0), of(10.0 * lambda, 1.0));
+        assert!(below(&tight.0, &loose.0) && tight.1 < loose.1, "λ = {lambda}");
+        // A hotter posterior trusts the data less.
+        let hot = of(lambda, 4.0);
+        assert!(hot.0.iter().zip(&loose.0).all(|(hot, cold)| hot >= cold) && hot.1 < loose.1, "λ = {lambda}");
+    }
+    assert!(of(1e-12, 1.0).1 > 0.999 * parameters && of(1e12, 1.0).1 < 1e-6);
+}
+
+#[test]
+fn with_and_merge_commute() {
+    let problem = Problem::new(7, "layer", SHAPE);
+    let parts = [0..2, 2..4, 4..6].map(|range| fit_range(&problem, range, &PosteriorOptions::default()));
+    let changes = Changes { prior: Some(Prior::Marglik), laplace_temperature: Some(2.0), scale: Some(Scale::Trace) };
+    let before: Vec<Posterior> = parts.iter().map(|part| part.with(&changes).unwrap()).collect();
+    assert_eq!(Posterior::merge(&before).unwrap(), Posterior::merge(&parts).unwrap().with(&changes).unwrap());
+    // In two steps H is rounded to float32 once more.
+    let [a, b, c] = parts;
+    let stepwise = Posterior::merge(&[Posterior::merge(&[a.clone(), b.clone()]).unwrap(), c.clone()]).unwrap();
+    let single = |p: &Posterior| p.curvature().iter().map(|&h| f64::from(h)).collect::<Vec<_>>();
+    assert_close(&single(&stepwise), &single(&Posterior::merge(&[a, b, c]).unwrap()), 1e-7, "H");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
 pub mod literal;
+pub mod posteriors;
 
 use std::path::PathBuf;
 
