@@ -121,6 +121,8 @@ export declare class NativePosterior {
   save(job: Job, file: string): Promise<void>
   /** The same curvature under other settings. */
   with(changes: NativePosteriorChanges): NativePosterior
+  /** The first dimensions alone. */
+  truncate(dimension: number): NativePosterior
   /** The sum of fits of disjoint shards. */
   static merge(parts: Array<NativePosterior>): NativePosterior
   /** D. */

@@ -8,7 +8,7 @@ use support::{Problem, Shape, assert_close, plain_head};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{
     Changes, Curvature, CurvatureOptions, Norm, Posterior, PosteriorOptions, Prior, SAMPLE_CAPACITY, Scale, TailKind,
-    Text, TraceSample, features, normalized_variance, propagate,
+    Text, TraceSample,
 };
 
 const SHAPE: Shape = Shape { dimension: 12, features: 9, batch: 6, tokens: 4, negatives: 0 };
