@@ -31,6 +31,7 @@ pub use coefficients::{Coefficients, coefficients};
 pub use convolution::{Alignment, Convolved, convolve, mix_row};
 pub use error::{Error, ErrorCode, Result};
 pub use gaussians::{Gaussians, Row, Rows};
+pub use kernels::product::{MatrixProduct, PackedMatrix};
 pub use normalize::{Normalized, normalize, normalize_row};
 pub use scan::{Encoded, Scan, ScanBlock};
 pub use scores::{Score, Scored, score_pair, validate_beta};

@@ -175,7 +175,8 @@ impl Head {
             let t = forward.tokens[index];
             let u = &text.u[t * self.width..(t + 1) * self.width];
             let a = &text.a[t * self.features..(t + 1) * self.features];
-            if a.iter().chain(u).any(|x| !x.is_finite()) {
+            // Without an early exit, which would keep the compiler from comparing several numbers at once.
+            if !a.iter().chain(u).fold(true, |finite, x| finite & x.is_finite()) {
                 return Err(Error::invalid(format!("the encoder gave a value that is not finite at token {t}")));
             }
             self.token(u, text.weights[t], &mut forward)?;

@@ -19,14 +19,18 @@ fn the_fast_path_is_the_reference() {
     }
 }
 
-/// Sizes that fill no tile, more than one group of samples, more tokens than one product takes.
+/// Sizes that fill no tile, more than one group of samples, more tokens than a block takes.
 #[test]
 fn odd_sizes_are_the_reference_too() {
-    for (seed, dimension, features, batch, tokens) in
-        [(1, 1, 1, 1, 1), (2, 17, 5, 19, 2), (3, 33, 7, 2, 1), (4, 5, 3, 36, 130)]
-    {
+    for (seed, norm, dimension, features, batch, tokens) in [
+        (1, "none", 1, 1, 1, 1),
+        (2, "none", 17, 5, 19, 2),
+        (3, "none", 33, 7, 2, 1),
+        (4, "layer", 5, 3, 36, 130),
+        (5, "rms", 13, 18, 3, 300),
+    ] {
         let shape = Shape { dimension, features, batch, tokens, negatives: 1 };
-        let problem = Problem::new(seed, "none", shape);
+        let problem = Problem::new(seed, norm, shape);
         for options in every_option(1.0) {
             let error = relative_to_max(fit(&problem, options, true).h(), fit(&problem, options, false).h());
             assert!(error < 1e-5, "{dimension}×{features} {options:?}: {error:e}");

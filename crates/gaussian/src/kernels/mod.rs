@@ -3,6 +3,7 @@
 //! They only select: each states how far its result may lie from the exact one. `canonical` is the exception: float64,
 //! the same bits everywhere.
 
+mod ahead;
 pub(crate) mod canonical;
 pub(crate) mod distance;
 pub(crate) mod divergence;
@@ -12,7 +13,9 @@ pub(crate) mod int8;
 pub(crate) mod mixture;
 pub(crate) mod moments;
 pub(crate) mod packed;
+pub(crate) mod product;
 pub(crate) mod stream;
+mod tile;
 
 #[cfg(test)]
 mod tests;

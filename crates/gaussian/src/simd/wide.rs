@@ -29,6 +29,9 @@ pub(crate) trait Wide:
     /// # Safety
     /// The CPU has the instructions.
     unsafe fn load(from: &[f32; WIDE]) -> Self;
+    /// # Safety
+    /// The CPU has the instructions.
+    unsafe fn from_array(lanes: [f64; WIDE]) -> Self;
     fn to_array(self) -> [f64; WIDE];
     fn sqrt(self) -> Self;
     /// 1/x.
@@ -96,6 +99,12 @@ impl<R: Register, const N: usize> Wide for Eight<R, N> {
         Self(from_fn(|i| unsafe { R::widen(from.as_ptr().add(i * R::LANES)) }))
     }
     #[inline(always)]
+    unsafe fn from_array(lanes: [f64; WIDE]) -> Self {
+        const { assert!(N * R::LANES == WIDE) };
+        // SAFETY: the caller's promise; N registers take eight elements.
+        Self(from_fn(|i| unsafe { R::load(lanes.as_ptr().add(i * R::LANES)) }))
+    }
+    #[inline(always)]
     fn to_array(self) -> [f64; WIDE] {
         const { assert!(N * R::LANES == WIDE) };
         let mut lanes = [0.0; WIDE];
@@ -117,9 +126,8 @@ impl<R: Register, const N: usize> Wide for Eight<R, N> {
     }
     #[inline(always)]
     fn ln(self) -> Self {
-        let lanes = self.to_array().map(f64::ln);
-        // SAFETY: as in `to_array`.
-        Self(from_fn(|i| unsafe { R::load(lanes.as_ptr().add(i * R::LANES)) }))
+        // SAFETY: a value exists, hence the instructions.
+        unsafe { Self::from_array(self.to_array().map(f64::ln)) }
     }
 }
 

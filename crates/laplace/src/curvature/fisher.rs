@@ -1,24 +1,23 @@
 //! Empirical Fisher, fast: H += Σ_i (∂ℓ_i/∂W)²  (method §2).
 //!
 //! Per sample G_i = Δ_iᵀ A. The candidates' tokens A are the same for all samples of a batch, so they are packed once,
-//! and the samples of a group are stacked: (samples·rows × tokens) · (tokens × I). The query's and its own negatives'
-//! tokens are added per sample. Threads own disjoint row tiles of H: no locks, and sums in one fixed order.
+//! and a few samples' rows of Δᵀ are stacked and multiplied together. The query's and its own negatives' tokens are added
+//! per sample, then the squares. Threads own disjoint rows of H: no locks, and sums in one fixed order.
 
 use rayon::prelude::*;
-use uec_gaussian::{Cancel, Result};
+use uec_gaussian::{Cancel, MatrixProduct, Result};
 
 use super::batch::Batch;
 use super::options::{CurvatureOptions, Sides};
-use super::product::{multiply, scratch};
 use super::tokens::{Tokens, Upstream};
 use crate::head::Head;
 
 /// Rows of H per tile. Sizes are constants, never derived from the number of threads.
-const ROWS: usize = 16;
-/// Samples stacked into one product.
+const ROWS: usize = MatrixProduct::TILE;
+/// Samples prepared together.
 const SAMPLES: usize = 16;
-/// About how many tokens enter one product.
-const TOKENS: usize = 2048;
+/// Samples stacked into one product, which then fits a second-level cache.
+const STACKED: usize = 4;
 
 struct Sample {
     /// What G has to be multiplied with: see [`Sample::new`].
@@ -28,12 +27,6 @@ struct Sample {
     own: Upstream,
 }
 
-#[derive(Default)]
-struct Workspace {
-    deltas: Vec<f32>,
-    products: Vec<f32>,
-}
-
 pub(super) fn accumulate(
     head: &Head,
     options: &CurvatureOptions,
@@ -41,18 +34,20 @@ pub(super) fn accumulate(
     h: &mut [f64],
     cancel: &Cancel,
 ) -> Result<()> {
-    let shared = (options.sides == Sides::Both).then(|| Tokens::pack(head, batch.positives.iter()));
+    let shared = (options.sides == Sides::Both).then(|| Tokens::pack(head, &batch.positives));
     for start in (0..batch.queries.len()).step_by(SAMPLES) {
         let group = start..(start + SAMPLES).min(batch.queries.len());
         let samples: Vec<Sample> = group.into_par_iter().filter_map(|i| Sample::new(head, options, batch, i)).collect();
-        if samples.is_empty() {
-            continue;
-        }
-        h.par_chunks_mut(ROWS * head.features).enumerate().for_each_init(Workspace::default, |workspace, (tile, h)| {
-            if !cancel.is_cancelled() {
-                add_tile(head, shared.as_ref(), &samples, tile * ROWS, h, workspace);
-            }
-        });
+        h.par_chunks_mut(ROWS * head.features).enumerate().for_each_init(
+            MatrixProduct::default,
+            |product, (tile, h)| {
+                for samples in samples.chunks(STACKED) {
+                    if !cancel.is_cancelled() {
+                        add_tile(head, shared.as_ref(), samples, tile * ROWS, h, product);
+                    }
+                }
+            },
+        );
         cancel.check()?;
     }
     Ok(())
@@ -93,39 +88,22 @@ fn add_tile(
     samples: &[Sample],
     first: usize,
     h: &mut [f64],
-    Workspace { deltas, products }: &mut Workspace,
+    product: &mut MatrixProduct,
 ) {
-    let features = head.features;
-    let rows = h.len() / features;
-    let products = scratch(products, samples.len() * h.len());
+    product.start(samples.len(), h.len() / head.features, head.features);
     if let Some(tokens) = shared {
-        for (index, texts) in tokens.groups(TOKENS).iter().enumerate() {
-            let range = tokens.range(texts);
-            let deltas = scratch(deltas, samples.len() * rows * range.len());
-            let stacked = samples.iter().flat_map(|sample| (0..rows).map(move |row| (sample, first + row)));
-            for (out, (sample, d)) in deltas.chunks_exact_mut(range.len()).zip(stacked) {
-                if let Some(upstream) = &sample.shared {
-                    upstream.row(tokens, texts, d, out);
-                }
+        product.add(&tokens.activations, 0..samples.len(), |sample, row, range, to| {
+            if let Some(upstream) = &samples[sample].shared {
+                upstream.row(tokens, range, first + row, to);
             }
-            let activations = &tokens.activations[range.start * features..range.end * features];
-            multiply(deltas, activations, products, (samples.len() * rows, range.len(), features), index > 0);
-        }
+        });
     }
-    for (sample, product) in samples.iter().zip(products.chunks_exact_mut(h.len())) {
-        let tokens = &sample.own_tokens;
-        let deltas = scratch(deltas, rows * tokens.len());
-        for (row, out) in deltas.chunks_exact_mut(tokens.len()).enumerate() {
-            sample.own.row(tokens, &(0..tokens.spans.len()), first + row, out);
-        }
-        multiply(deltas, &tokens.activations, product, (rows, tokens.len(), features), shared.is_some());
+    for (index, Sample { own_tokens, own, .. }) in samples.iter().enumerate() {
+        product.add(&own_tokens.activations, index..index + 1, |_, row, range, to| {
+            own.row(own_tokens, range, first + row, to);
+        });
     }
-    for (row, h) in h.chunks_exact_mut(features).enumerate() {
-        for (sample, product) in samples.iter().zip(products.chunks_exact(rows * features)) {
-            let scale = sample.scale * sample.scale;
-            for (h, &g) in h.iter_mut().zip(&product[row * features..(row + 1) * features]) {
-                *h += scale * (f64::from(g) * f64::from(g));
-            }
-        }
-    }
+    let mut scales = [0.0; STACKED];
+    scales.iter_mut().zip(samples).for_each(|(scale, sample)| *scale = sample.scale);
+    product.add_squares(&scales[..samples.len()], h);
 }

@@ -11,7 +11,6 @@ mod batch;
 mod fisher;
 mod gauss_newton;
 mod options;
-mod product;
 mod tokens;
 
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};

@@ -3,20 +3,24 @@
 //! ```text
 //! Δᵀ_dt = (w_t/s_t) (γ∘g)_d − (w_t/s_t) mean(γ∘g) − n_td (w_t/s_t) mean(γ∘g∘n_t)      (method §2)
 //! ```
-//! Everything that is a sum over D is taken in float64 before it is rounded.
+//! Everything that is a sum over D is taken in float64 before it is rounded. Without a norm Δᵀ_dt = w_t g_d, so that a
+//! text's tokens act as the one token Σ_t w_t a_t of weight 1, and are packed as that.
 
 use std::ops::Range;
+
+use uec_gaussian::PackedMatrix;
 
 use super::batch::Member;
 use crate::gradient::{means, scale_by_gamma};
 use crate::head::Head;
+use crate::variance::{TailKind, features};
 
 /// The tokens of some texts, one after the other.
 pub(super) struct Tokens {
     /// A, tokens × I.
-    pub(super) activations: Vec<f32>,
-    /// The tokens of each text.
-    pub(super) spans: Vec<Range<usize>>,
+    pub(super) activations: PackedMatrix,
+    /// Where each text ends.
+    ends: Vec<usize>,
     /// w_t/s_t.
     weights: Vec<f32>,
     /// n_td as D × tokens, so that a row of Δᵀ is one pass; empty without a norm.
@@ -24,51 +28,38 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn pack<'a, 'b: 'a>(head: &Head, members: impl Iterator<Item = &'a Member<'b>> + Clone) -> Self {
-        let count = members.clone().map(|m| m.forward.tokens.len()).sum();
-        let has_norm = head.norm.gamma().is_some();
-        let mut packed = Self {
-            activations: Vec::with_capacity(count * head.features),
-            spans: Vec::new(),
-            weights: Vec::with_capacity(count),
-            normalized: vec![0.0; if has_norm { count * head.dimension } else { 0 }],
-        };
+    pub(super) fn pack<'a, 'b: 'a>(head: &Head, members: impl IntoIterator<Item = &'a Member<'b>> + Clone) -> Self {
+        if head.norm.gamma().is_none() {
+            return Self::pooled(head, members);
+        }
+        let count = members.clone().into_iter().map(|m| m.forward.tokens.len()).sum();
+        let mut rows = Vec::with_capacity(count);
+        let (mut ends, mut weights) = (Vec::new(), Vec::with_capacity(count));
+        let mut normalized = vec![0.0; count * head.dimension];
         for Member { text, forward } in members {
-            let start = packed.weights.len();
-            for &t in &forward.tokens {
-                packed.activations.extend_from_slice(&text.a[t * head.features..(t + 1) * head.features]);
-            }
-            packed.weights.extend(forward.weights.iter().map(|&w| w as f32));
+            let start = rows.len();
+            rows.extend(forward.tokens.iter().map(|t| &text.a[t * head.features..(t + 1) * head.features]));
+            weights.extend(forward.weights.iter().map(|&w| w as f32));
             for (t, row) in forward.normalized.chunks_exact(head.dimension).enumerate() {
                 for (d, &n) in row.iter().enumerate() {
-                    packed.normalized[d * count + start + t] = n as f32;
+                    normalized[d * count + start + t] = n as f32;
                 }
             }
-            packed.spans.push(start..packed.weights.len());
+            ends.push(rows.len());
         }
-        packed
+        Self { activations: PackedMatrix::new(rows.into_iter(), head.features), ends, weights, normalized }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.weights.len()
-    }
-
-    /// The tokens of some neighbouring texts.
-    pub(super) fn range(&self, texts: &Range<usize>) -> Range<usize> {
-        self.spans[texts.start].start..self.spans[texts.end - 1].end
-    }
-
-    /// The texts in groups of about `tokens` tokens, so that the buffers for Δ stay small however long the texts.
-    pub(super) fn groups(&self, tokens: usize) -> Vec<Range<usize>> {
-        let mut groups = Vec::new();
-        let mut start = 0;
-        for text in 0..self.spans.len() {
-            if self.spans[text].end - self.spans[start].start >= tokens || text + 1 == self.spans.len() {
-                groups.push(start..text + 1);
-                start = text + 1;
-            }
+    fn pooled<'a, 'b: 'a>(head: &Head, members: impl IntoIterator<Item = &'a Member<'b>>) -> Self {
+        let pooled = |member: &Member| features(head, &member.text, &member.forward, TailKind::FirstOrder);
+        let rows: Vec<Vec<f32>> =
+            members.into_iter().map(|member| pooled(member).into_iter().map(|h| h as f32).collect()).collect();
+        Self {
+            activations: PackedMatrix::new(rows.iter().map(Vec::as_slice), head.features),
+            ends: (1..=rows.len()).collect(),
+            weights: vec![1.0; rows.len()],
+            normalized: Vec::new(),
         }
-        groups
     }
 }
 
@@ -76,9 +67,9 @@ impl Tokens {
 pub(super) struct Upstream {
     /// (γ∘g)_d as D × texts.
     scaled: Vec<f32>,
-    /// (w_t/s_t) mean(γ∘g).
+    /// (w_t/s_t) mean(γ∘g); without a norm none.
     means: Vec<f32>,
-    /// (w_t/s_t) mean(γ∘g∘n_t).
+    /// (w_t/s_t) mean(γ∘g∘n_t); without a norm none.
     projections: Vec<f32>,
 }
 
@@ -96,33 +87,36 @@ impl Upstream {
             for (d, &g) in gradient.iter().enumerate() {
                 upstream.scaled[d * texts + text] = g as f32;
             }
-            let (mean, rows) = means(head, forward, &gradient);
-            upstream.means.extend(forward.weights.iter().map(|w| (w * mean) as f32));
-            upstream.projections.extend(rows.zip(&forward.weights).map(|(row, w)| (w * row) as f32));
+            if head.norm.gamma().is_some() {
+                let (mean, rows) = means(head, forward, &gradient);
+                upstream.means.extend(forward.weights.iter().map(|w| (w * mean) as f32));
+                upstream.projections.extend(rows.zip(&forward.weights).map(|(row, w)| (w * row) as f32));
+            }
         }
         upstream
     }
 
-    /// Row d of Δᵀ over the tokens of `texts`.
-    pub(super) fn row(&self, tokens: &Tokens, texts: &Range<usize>, d: usize, out: &mut [f32]) {
-        let first = tokens.spans[texts.start].start;
-        let scaled = &self.scaled[d * tokens.spans.len()..];
-        for text in texts.clone() {
-            let span = tokens.spans[text].clone();
+    /// Row d of Δᵀ over a range of the tokens.
+    pub(super) fn row(&self, tokens: &Tokens, range: Range<usize>, d: usize, out: &mut [f32]) {
+        let scaled = &self.scaled[d * tokens.ends.len()..];
+        let mut start = range.start;
+        let mut text = tokens.ends.partition_point(|&end| end <= start);
+        while start < range.end {
+            let span = start..tokens.ends[text].min(range.end);
+            let out = &mut out[start - range.start..span.end - range.start];
             let g = scaled[text];
-            let out = &mut out[span.start - first..span.end - first];
-            let weights = &tokens.weights[span.clone()];
-            if tokens.normalized.is_empty() {
-                for (out, w) in out.iter_mut().zip(weights) {
-                    *out = w * g;
-                }
-                continue;
+            for (out, w) in out.iter_mut().zip(&tokens.weights[span.clone()]) {
+                *out = w * g;
             }
-            let normalized = &tokens.normalized[d * tokens.len()..][span.clone()];
-            let (means, projections) = (&self.means[span.clone()], &self.projections[span]);
-            for t in 0..out.len() {
-                out[t] = weights[t] * g - means[t] - normalized[t] * projections[t];
-            }
+            (start, text) = (span.end, text + 1);
+        }
+        if tokens.normalized.is_empty() {
+            return;
+        }
+        let normalized = &tokens.normalized[d * tokens.weights.len()..][range.clone()];
+        let rest = self.means[range.clone()].iter().zip(&self.projections[range]);
+        for ((out, n), (mean, projection)) in out.iter_mut().zip(normalized).zip(rest) {
+            *out -= mean + n * projection;
         }
     }
 }

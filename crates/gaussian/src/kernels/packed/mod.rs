@@ -9,14 +9,12 @@
 //! blocks' chains are added in their order, and every [`FLUSH`] coordinates the sum moves on to float64. They differ
 //! between instruction sets (some have no fused multiply-add) within [`mean_roundings`] and [`variance_roundings`].
 
-mod ahead;
 mod bounds;
 mod columns;
 mod products;
 mod queries;
 mod rows;
 mod scores;
-mod tile;
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +25,8 @@ pub(crate) use products::{Products, ROWS};
 pub(crate) use queries::Queries;
 pub(crate) use scores::Fold;
 
-/// Queries beside each other.
-pub(crate) const PANEL: usize = 16;
+pub(crate) use super::tile::{Line, PANEL};
+
 /// Steps of a chain: a panel of queries over so many coordinates takes a quarter of a first-level cache.
 const DEPTH: usize = 128;
 /// Coordinates of a chain of the second sum.
@@ -37,11 +35,6 @@ const HALF: usize = DEPTH / 2;
 const RUN: usize = 4 * DEPTH;
 /// Coordinates whose sum stays in float32.
 const FLUSH: usize = 4 * RUN;
-
-/// One number for each query of a panel, in its own cache line.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [f32; PANEL]);
 
 /// Roundings to float32 on a term's way into ⟨a, b⟩: in its chain (the product's among them), in the sum of the chains,
 /// and the last one out of float64.

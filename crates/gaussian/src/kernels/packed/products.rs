@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 
-use super::ahead::Ahead;
 use super::rows::{self, BLOCK};
-use super::tile::Block;
 use super::{DEPTH, FLUSH, HALF, Line, PANEL, Queries, RUN};
+use crate::kernels::ahead::Ahead;
+use crate::kernels::tile::{Block, TALL};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
 /// Rows of a block: a multiple of the rows of every tile, few enough that they stay in the second-level cache.
-pub(crate) const ROWS: usize = 48;
+pub(crate) const ROWS: usize = 4 * TALL;
 
 thread_local! {
     static PRODUCTS: Cell<Products> = Cell::default();
@@ -178,13 +178,14 @@ impl Part {
             let steps = DEPTH.min(end - step);
             // SAFETY: the rows of this part are packed; blocks of queries of DEPTH steps precede this one.
             unsafe {
-                let block = Block {
+                let block = Block::<DEPTH> {
                     queries: &queries[panels * step..][..panels * steps],
                     count: self.count,
                     rows: sums.rows.as_ptr().cast::<f32>().add((step - first) / DEPTH * BLOCK),
                     height: self.height,
                     steps,
                     sums: sums.sums.as_mut_ptr(),
+                    stride: ROWS,
                 };
                 block.multiply::<S>(&mut ahead);
             }

@@ -4,7 +4,7 @@ use crate::simd::Simd;
 
 const LINE: usize = 64;
 
-/// Parts of consecutive rows, still to be asked for.
+/// Parts of consecutive rows, still to be asked for; none by default.
 pub(super) struct Ahead {
     row: *const u8,
     /// From one row to the next, in bytes.
@@ -15,6 +15,12 @@ pub(super) struct Ahead {
     rows: usize,
     /// Lines at a time.
     lines: usize,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self::new(std::ptr::null(), 0, 0, 0, 0)
+    }
 }
 
 impl Ahead {

@@ -1,34 +1,43 @@
-//! The register tile: rows × queries.
+//! The register tile of a matrix product: rows × queries, over a block of coordinates.
 
 use super::ahead::Ahead;
-use super::products::ROWS;
-use super::{DEPTH, Line, PANEL};
 use crate::simd::Simd;
 
-/// A block of coordinates of all panels and rows, whose products are added to `sums`.
-pub(super) struct Block<'a> {
+/// Queries beside each other.
+pub(crate) const PANEL: usize = 16;
+/// A multiple of the rows of every tile.
+pub(super) const TALL: usize = 12;
+
+/// One number for each query of a panel, in its own cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) [f32; PANEL]);
+
+/// At most `DEPTH` coordinates of all panels and rows, whose products are added to `sums`.
+pub(super) struct Block<'a, const DEPTH: usize> {
     /// Panel after panel, `steps` lines each.
     pub(super) queries: &'a [Line],
     /// Queries of all panels.
     pub(super) count: usize,
-    /// [`ROWS`] × [`DEPTH`], of which `height` rows and `steps` steps are filled.
+    /// Rows of `DEPTH` numbers, of which `height` rows and `steps` steps are filled.
     pub(super) rows: *const f32,
     pub(super) height: usize,
     pub(super) steps: usize,
-    /// [panel][`ROWS`]
+    /// [panel][`stride`]
     pub(super) sums: *mut Line,
+    pub(super) stride: usize,
 }
 
-impl Block<'_> {
+impl<const DEPTH: usize> Block<'_, DEPTH> {
     /// In tiles whose sums fit the registers, beside one step of the queries and one number of a row.
     ///
     /// # Safety
     /// The CPU has the instructions of `S`; the lengths are as the fields say. Rows up to the next multiple of a tile's
-    /// height are read and their sums written: [`ROWS`] is such a multiple.
+    /// height, which [`TALL`] is one of, are read and their sums written.
     #[inline(always)]
     pub(super) unsafe fn multiply<S: Simd>(&self, ahead: &mut Ahead) {
         let panels = self.count.div_ceil(PANEL);
-        debug_assert!(self.queries.len() == panels * self.steps && self.height <= ROWS && self.steps <= DEPTH);
+        debug_assert!(self.queries.len() == panels * self.steps && self.height <= self.stride && self.steps <= DEPTH);
         // SAFETY: the caller's promise.
         unsafe {
             match (S::LANES, S::REGISTERS) {
@@ -75,17 +84,17 @@ impl Block<'_> {
         lane: usize,
         ahead: &mut Ahead,
     ) {
-        const { assert!(ROWS.is_multiple_of(HEIGHT)) };
+        const { assert!(TALL.is_multiple_of(HEIGHT)) };
         // From a vector of queries to the next, and from its sums to the next's: in the next panel if one fills a line.
-        let across = if S::LANES == PANEL { [self.steps * PANEL, ROWS * PANEL] } else { [S::LANES; 2] };
+        let across = if S::LANES == PANEL { [self.steps * PANEL, self.stride * PANEL] } else { [S::LANES; 2] };
         // SAFETY: the caller's promise.
         unsafe {
             let queries = self.queries.as_ptr().add(panel * self.steps).cast::<f32>().add(lane);
-            let sums = self.sums.add(panel * ROWS).cast::<f32>().add(lane);
+            let sums = self.sums.add(panel * self.stride).cast::<f32>().add(lane);
             for row in (0..self.height).step_by(HEIGHT) {
                 ahead.fetch::<S>();
                 let rows = self.rows.add(row * DEPTH);
-                tile::<S, HEIGHT, VECTORS>(queries, rows, self.steps, sums.add(row * PANEL), across);
+                tile::<S, HEIGHT, VECTORS, DEPTH>(queries, rows, self.steps, sums.add(row * PANEL), across);
             }
         }
     }
@@ -96,7 +105,7 @@ impl Block<'_> {
 /// # Safety
 /// The CPU has the instructions of `S`; the pointers are good for HEIGHT rows and VECTORS vectors.
 #[inline(always)]
-unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize, const DEPTH: usize>(
     queries: *const f32,
     rows: *const f32,
     steps: usize,
