@@ -9,6 +9,7 @@
 
 mod baking;
 mod batch;
+mod checkpoint;
 mod description;
 mod directory;
 mod dropout;
@@ -27,6 +28,7 @@ mod settings;
 mod taps;
 mod tokenize;
 
+pub use checkpoint::CheckpointOptions;
 pub use directory::Directory;
 pub use dropout::word_dropped;
 pub use embed::Embedded;

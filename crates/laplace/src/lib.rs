@@ -22,7 +22,9 @@ mod pooling;
 mod posterior;
 mod prior;
 mod reference;
+mod running;
 mod sample;
+mod sealed;
 mod variance;
 
 pub use activation::Activation;
@@ -35,5 +37,6 @@ pub use posterior::{Changes, Posterior, PosteriorOptions, Scale};
 pub use prior::{
     MIN_PRIOR_PRECISION, Prior, effective_parameters, log_marginal_likelihood, marglik_precision, relative_precision,
 };
+pub use running::RunningSum;
 pub use sample::{SAMPLE_CAPACITY, TraceSample};
 pub use variance::{TailKind, features, normalized_trace, normalized_variance, propagate};

@@ -46,6 +46,11 @@ impl TraceSample {
         self.texts.len()
     }
 
+    /// The form in which h is kept.
+    pub fn tail(&self) -> TailKind {
+        self.tail
+    }
+
     /// Whether no text is kept.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()

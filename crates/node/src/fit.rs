@@ -1,11 +1,12 @@
 //! A fit under way: chunks of pairs come in, a posterior comes out.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
-use uec_encoder::{Encoder, FitOptions, FitPair, Fitter};
+use uec_encoder::{CheckpointOptions, Encoder, FitOptions, FitPair, Fitter};
 use uec_gaussian::Error;
 use uec_laplace::Scale;
 
@@ -43,6 +44,10 @@ pub struct NativeFitOptions {
     pub scale: Option<f64>,
     /// c by a rule.
     pub scale_rule: Option<String>,
+    /// Where the fit is saved.
+    pub checkpoint: Option<String>,
+    /// Seconds between two saves.
+    pub checkpoint_seconds: Option<f64>,
 }
 
 impl NativeFitOptions {
@@ -73,6 +78,9 @@ impl NativeFitOptions {
         options.laplace_temperature = self.laplace_temperature.unwrap_or(options.laplace_temperature);
         options.word_dropout = self.word_dropout.unwrap_or(options.word_dropout);
         options.batch_size = self.batch_size.map_or(options.batch_size, |size| size as usize);
+        let interval = Duration::try_from_secs_f64(self.checkpoint_seconds.unwrap_or(30.0));
+        let interval = interval.map_err(|error| Error::invalid(format!("checkpointSeconds: {error}")))?;
+        options.checkpoint = self.checkpoint.map(|file| CheckpointOptions { file: file.into(), interval });
         options.seed = self.seed.map_or(options.seed, |seed| seed as u64);
         Ok(options)
     }
@@ -94,6 +102,7 @@ pub struct NativePair {
 pub struct NativeFitter {
     fitter: Arc<Mutex<Option<Fitter>>>,
     worker: Arc<Worker>,
+    resumed: usize,
 }
 
 impl NativeFitter {
@@ -103,7 +112,8 @@ impl NativeFitter {
         worker: Arc<Worker>,
     ) -> uec_gaussian::Result<Self> {
         let fitter = Fitter::new(encoder, options.parse()?, pool()?)?;
-        Ok(Self { fitter: Arc::new(Mutex::new(Some(fitter))), worker })
+        let resumed = fitter.resumed();
+        Ok(Self { fitter: Arc::new(Mutex::new(Some(fitter))), worker, resumed })
     }
 
     fn push<'env>(
@@ -142,6 +152,18 @@ impl NativeFitter {
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn push_texts<'env>(&self, env: &'env Env, job: &Job, texts: Vec<String>) -> Result<Object<'env>> {
         self.push(env, job, |fitter, job| fitter.push_texts(texts, &job.cancel, &job.progress))
+    }
+
+    /// Items that the checkpoint had.
+    #[napi(getter, catch_unwind)]
+    pub fn resumed(&self) -> f64 {
+        self.resumed as f64
+    }
+
+    /// Saves what was added to the checkpoint.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn save<'env>(&self, env: &'env Env, job: &Job) -> Result<Object<'env>> {
+        self.push(env, job, |fitter, _| fitter.save())
     }
 
     /// The posterior of all that was added.

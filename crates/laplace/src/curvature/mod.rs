@@ -11,6 +11,7 @@ mod batch;
 mod fisher;
 mod gauss_newton;
 mod options;
+mod state;
 mod tokens;
 
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};
@@ -125,7 +126,10 @@ impl Curvature {
     }
 
     /// Fails where an aborted or failed batch left the sum incomplete.
-    pub(crate) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn check(&self) -> Result<()> {
         if self.whole {
             return Ok(());
         }

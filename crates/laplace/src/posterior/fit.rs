@@ -42,7 +42,6 @@ impl Posterior {
         if curvature.pairs() == 0 {
             return Err(Error::invalid("fitting needs at least one pair"));
         }
-        let h: Vec<f32> = curvature.h().iter().map(|&h| h as f32).collect();
         let gamma = head.norm.gamma().map_or_else(|| vec![1.0; head.dimension], |g| g[..head.dimension].to_vec());
         let evidence = Evidence {
             dimension: head.dimension,
@@ -54,11 +53,12 @@ impl Posterior {
             fingerprint,
             weight_norm2: weight_norm2[..head.dimension].to_vec(),
             curvature: *curvature.options(),
-            h,
             loss: curvature.loss(),
             pairs: curvature.pairs(),
             correct: curvature.correct(),
             sample,
+            // The float64 sum goes here, before λ and c need room.
+            h: curvature.into_h().into_iter().map(|h| h as f32).collect(),
         };
         Self::resolve(evidence, options)
     }
