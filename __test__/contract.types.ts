@@ -134,7 +134,7 @@ export type Names = AllTrue<
     Same<contract.ErrorCode, uec.ErrorCode>,
     Same<keyof contract.EnsembleOptions, keyof uec.EnsembleOptions>,
     Same<keyof contract.EncoderOptions | 'signal', keyof uec.EncoderOptions>,
-    Same<keyof contract.FitOptions, keyof uec.FitOptions>,
+    Same<keyof contract.FitOptions | 'checkpointSeconds', keyof uec.FitOptions>,
     Same<keyof contract.SearchOptions, keyof uec.SearchOptions>,
     Same<contract.Score, pure.Score>,
     Same<contract.CoefficientRule, pure.CoefficientRule>,

@@ -3,7 +3,7 @@ import { invalid } from './errors.ts'
 import { eachItem, type Items } from './items.ts'
 import { type Progress, run } from './job.ts'
 import type { Binding } from './native.ts'
-import { callback, checkOptions, integer, nonNegative, oneOf, positive } from './options.ts'
+import { callback, checkOptions, integer, nonNegative, oneOf, positive, text } from './options.ts'
 import { nativePrior, type PriorPrecision } from './posterior.ts'
 import { checkSignal } from './signal.ts'
 
@@ -36,8 +36,13 @@ export interface FitOptions {
   seed?: number
   /** Variance scale c, default 'trace': mean trace 1 over the fitting texts. */
   scale?: 'trace' | 'none' | number
-  /** Not in this version. */
+  /**
+   * A file that the fit is saved to while it runs, and goes on from if it exists (docs/checkpoint-format.md): with the same data and options
+   * the posterior is bit for bit that of a fit without a break. It stays there: delete it once the posterior is saved.
+   */
   checkpoint?: string
+  /** Seconds of work between two saves of the checkpoint, 30; 0 saves after every batch. */
+  checkpointSeconds?: number
   signal?: AbortSignal
   onProgress?: (progress: Progress) => void
 }
@@ -55,6 +60,7 @@ const OPTIONS = [
   'seed',
   'scale',
   'checkpoint',
+  'checkpointSeconds',
   'signal',
   'onProgress',
 ] as const
@@ -69,10 +75,11 @@ const CHOICES = {
 /** Checks the options and brings them into the native form. @internal */
 export function nativeFitOptions(options: FitOptions): Binding.NativeFitOptions {
   checkOptions('fit', options, OPTIONS)
-  const { scale, priorPrecision, signal, onProgress, checkpoint, ...rest } = options
+  const { scale, priorPrecision, signal, onProgress, ...rest } = options
   checkSignal(signal)
   callback('onProgress', onProgress)
-  if (checkpoint !== undefined) throw invalid('checkpoint: this version cannot resume a fit; leave it out')
+  if (rest.checkpoint !== undefined) text('checkpoint', rest.checkpoint)
+  if (rest.checkpointSeconds !== undefined) nonNegative('checkpointSeconds', rest.checkpointSeconds)
   for (const [name, names] of Object.entries(CHOICES)) {
     const value = rest[name as keyof typeof CHOICES]
     if (value !== undefined) oneOf(name, value, names)
@@ -112,7 +119,10 @@ export function checkPair(item: unknown, position: number): asserts item is Pair
     throw invalid(`the negatives of pair ${position} must be strings`)
 }
 
-/** Streams the data through a native fit. @internal */
+/**
+ * Streams the data through a native fit: while one chunk is fitted, the next is read. Where that ends early, the checkpoint gets what was
+ * done. @internal
+ */
 export async function fitStream(
   encoder: Binding.NativeEncoder,
   data: Items<Pair | string>,
@@ -120,44 +130,67 @@ export async function fitStream(
   { signal, onProgress }: FitOptions,
 ): Promise<Binding.NativePosterior> {
   const total = Array.isArray(data) ? data.length : undefined
-  const report = (done: number, phase = 'fit') =>
+  const report = (phase: string, done: number) =>
     onProgress?.({ phase, done, ...(total !== undefined && { total }) })
   const fitter = await run({ signal }, (job) => encoder.fitter(job, settings))
-  let texts: string[] = []
-  let pairs: Pair[] = []
+  const { resumed } = fitter
+  if (resumed > 0) report('resume', resumed)
+  // Ends the reading as soon as a chunk has failed.
+  const failed = new AbortController()
+  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  let pushed: Promise<void> = Promise.resolve()
   let done = 0
-  const flush = async () => {
-    if (texts.length > 0) await run({ signal }, (job) => fitter.pushTexts(job, texts))
-    if (pairs.length > 0)
-      await run({ signal }, (job) =>
-        fitter.pushPairs(
-          job,
-          pairs.map(({ query, positive, negatives = [] }) => ({
-            query,
-            positive,
-            negatives: [...negatives],
-          })),
-        ),
-      )
-    done += texts.length + pairs.length
-    texts = []
-    pairs = []
-    report(done)
+  const push = async (chunk: readonly (Pair | string)[]) => {
+    await pushed
+    pushed = run({ signal }, (job) => pushChunk(fitter, job, chunk)).then(() => {
+      done += chunk.length
+      if (done > resumed) report('fit', done)
+    })
+    pushed.catch((error) => failed.abort(error))
   }
+  try {
+    for await (const chunk of chunksOf(data, stop)) await push(chunk)
+    await pushed
+    const posterior = await run({ signal }, (job) => fitter.finish(job))
+    report('posterior', done)
+    return posterior
+  } catch (error) {
+    const saved = run({}, (job) => fitter.save(job)).catch(() => {})
+    if (!signal?.aborted) await saved
+    throw error
+  }
+}
+
+function pushChunk(
+  fitter: Binding.NativeFitter,
+  job: Binding.Job,
+  chunk: readonly (Pair | string)[],
+): Promise<void> {
+  if (typeof chunk[0] === 'string') return fitter.pushTexts(job, chunk as string[])
+  const pairs = (chunk as readonly Pair[]).map(({ query, positive, negatives = [] }) => ({
+    query,
+    positive,
+    negatives: [...negatives],
+  }))
+  return fitter.pushPairs(job, pairs)
+}
+
+/** Checked items in chunks, all texts or all pairs. */
+async function* chunksOf(
+  data: Items<Pair | string>,
+  signal: AbortSignal,
+): AsyncGenerator<(Pair | string)[], void> {
+  let chunk: (Pair | string)[] = []
   let position = 0
+  let kind: string | undefined
   for await (const item of eachItem(data, signal)) {
-    if (typeof item === 'string') texts.push(item)
-    else {
-      checkPair(item, position)
-      pairs.push(item)
-    }
-    if (texts.length > 0 && pairs.length > 0)
-      throw invalid(`item ${position}: give either pairs or plain texts, not both`)
+    if (typeof item !== 'string') checkPair(item, position)
+    kind ??= typeof item
+    if (typeof item !== kind) throw invalid(`item ${position}: give either pairs or plain texts, not both`)
     position += 1
-    if (texts.length + pairs.length >= CHUNK) await flush()
+    if (chunk.push(item) < CHUNK) continue
+    yield chunk
+    chunk = []
   }
-  await flush()
-  const posterior = await run({ signal }, (job) => fitter.finish(job))
-  report(done, 'posterior')
-  return posterior
+  if (chunk.length > 0) yield chunk
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { root } from '../paths.ts'
 import { uec } from './command.ts'
 
-const COMMANDS = ['demo', 'fit', 'calibrate', 'bake', 'embed', 'index', 'search', 'doctor']
+const COMMANDS = ['demo', 'fit', 'posterior', 'calibrate', 'bake', 'embed', 'index', 'search', 'doctor']
 
 describe('help', () => {
   test('lists every command and ends with 0', async () => {

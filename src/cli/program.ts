@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { embedCommand } from './commands/embed.ts'
 import { fitCommand } from './commands/fit.ts'
 import { indexCommand } from './commands/index.ts'
+import { posteriorCommand } from './commands/posterior.ts'
 import { searchCommand } from './commands/search.ts'
 import type { Context } from './context.ts'
 import { packageManifest } from './package.ts'
@@ -27,6 +28,7 @@ export function createProgram(context: Context): Command {
   for (const command of [
     demoCommand,
     fitCommand,
+    posteriorCommand,
     calibrateCommand,
     bakeCommand,
     embedCommand,

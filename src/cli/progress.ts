@@ -1,5 +1,6 @@
 /** What a person sees while work runs, on standard error: bars in a terminal, plain lines elsewhere, nothing with --json. */
 import { SingleBar } from 'cli-progress'
+import { Pace } from './pace.ts'
 
 /** The part of a stream that is used. */
 export interface Sink {
@@ -14,6 +15,9 @@ export interface Phase {
   end(note?: string): void
 }
 
+/** Between two lines about a phase where there is no terminal. */
+const LINE_SECONDS = 30
+
 export interface PhaseTime {
   phase: string
   seconds: number
@@ -23,12 +27,18 @@ export class Reporter {
   readonly times: PhaseTime[] = []
   readonly #sink: Sink
   readonly #quiet: boolean
+  readonly #lineSeconds: number
   readonly #start = performance.now()
   #bar: SingleBar | undefined
 
-  constructor({ quiet = false, sink = process.stderr }: { quiet?: boolean; sink?: Sink } = {}) {
+  constructor({
+    quiet = false,
+    sink = process.stderr,
+    lineSeconds = LINE_SECONDS,
+  }: { quiet?: boolean; sink?: Sink; lineSeconds?: number } = {}) {
     this.#sink = sink
     this.#quiet = quiet
+    this.#lineSeconds = lineSeconds
   }
 
   /** Seconds since the reporter was made. */
@@ -40,14 +50,22 @@ export class Reporter {
     if (!this.#quiet) this.#sink.write(`${text}\n`)
   }
 
-  phase(name: string): Phase {
+  phase(name: string, unit = 'texts'): Phase {
     const start = performance.now()
+    const pace = new Pace(unit)
     const bar = this.#startBar(name)
     if (!bar) this.line(`${name} …`)
+    let told = start
     return {
       update: (done, total) => {
+        const now = performance.now()
+        pace.update(done, total, now)
         if (total !== undefined) bar?.setTotal(total)
-        bar?.update(done)
+        bar?.update(done, { pace: pace.text })
+        if (bar || now - told < 1000 * this.#lineSeconds) return
+        told = now
+        const state = `${total === undefined ? done : `${done} of ${total}`} ${unit}`
+        this.line([`${name}: ${state}`, pace.text].filter(Boolean).join(', '))
       },
       end: (note) => {
         const seconds = (performance.now() - start) / 1000
@@ -59,8 +77,13 @@ export class Reporter {
   }
 
   /** Runs `work` as a phase; the bar goes also where it fails. */
-  async run<T>(name: string, work: (phase: Phase) => Promise<T>, note?: (result: T) => string): Promise<T> {
-    const phase = this.phase(name)
+  async run<T>(
+    name: string,
+    work: (phase: Phase) => Promise<T>,
+    note?: (result: T) => string,
+    unit?: string,
+  ): Promise<T> {
+    const phase = this.phase(name, unit)
     try {
       const result = await work(phase)
       phase.end(note?.(result))
@@ -73,7 +96,7 @@ export class Reporter {
   #startBar(name: string): SingleBar | undefined {
     if (this.#quiet || !this.#sink.isTTY) return undefined
     this.#bar = new SingleBar({
-      format: `${name} {bar} {value}/{total}  {duration_formatted}`,
+      format: `${name} {bar} {value}/{total}  {duration_formatted}  {pace}`,
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
@@ -81,7 +104,7 @@ export class Reporter {
       barIncompleteChar: '░',
       barsize: 30,
     })
-    this.#bar.start(0, 0)
+    this.#bar.start(0, 0, { pace: '' })
     return this.#bar
   }
 

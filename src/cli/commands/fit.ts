@@ -1,9 +1,10 @@
 /** `uec fit`: a posterior over the last layer of an encoder, from texts or pairs (method §2). */
+import { rm } from 'node:fs/promises'
 import { Command, Option } from 'commander'
-import type { FitOptions, Posterior } from '../../index.ts'
+import type { FitOptions } from '../../index.ts'
 import type { Context } from '../context.ts'
 import type { Format } from '../input/rows.ts'
-import { readPairsOrTexts } from '../input/texts.ts'
+import { countItems, readPairsOrTexts } from '../input/texts.ts'
 import { library } from '../library.ts'
 import {
   addEncoderOptions,
@@ -19,10 +20,11 @@ import {
   wordOr,
 } from '../options.ts'
 import { refuseOverwrite } from '../output/overwrite.ts'
+import { describePosterior, fieldsOf } from '../output/posterior.ts'
 import { Reporter } from '../progress.ts'
 
 type Flags = EncoderFlags &
-  Omit<FitOptions, 'checkpoint' | 'signal' | 'onProgress'> & {
+  Omit<FitOptions, 'signal' | 'onProgress'> & {
     output: string
     format?: Format
     json?: boolean
@@ -32,6 +34,7 @@ const EXAMPLES = `
 Examples:
   $ uec fit models/student-l3-de texte.txt -o de.safetensors
   $ uec fit intfloat-e5 pairs.csv -o e5.safetensors --prior-precision marglik
+  $ uec fit intfloat-e5 pairs.csv -o e5.safetensors --checkpoint e5.checkpoint   # again, to go on after a break
   $ cat pairs.jsonl | uec fit model - --format jsonl -o posterior.safetensors
 
 Inputs: plain texts as lines or JSONL ({"text": …}), or pairs as JSONL ({"query": …, "positive": …, "negatives": […]}),
@@ -64,6 +67,8 @@ export function fitCommand(context: Context): Command {
     )
     .option('--seed <n>', 'of the word dropout (0)', integer(0))
     .option('--scale <c>', "a number, 'trace' (default) or 'none'", wordOr(['trace', 'none'], notNegative))
+    .option('--checkpoint <file>', 'save the fit there while it runs, and go on from it where it exists')
+    .option('--checkpoint-seconds <s>', 'between two saves (30); 0 saves after every batch', notNegative)
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return addEncoderOptions(command).action((model: string, input: string[], flags: Flags) =>
@@ -72,25 +77,40 @@ export function fitCommand(context: Context): Command {
 }
 
 async function runFit({ signal }: Context, model: string, input: string[], flags: Flags): Promise<void> {
-  refuseOverwrite(flags.output, [model, ...input])
+  const { output, checkpoint, format } = flags
+  refuseOverwrite(output, [model, checkpoint, ...input])
+  if (checkpoint !== undefined) refuseOverwrite(checkpoint, [model, ...input], '--checkpoint')
   const { Encoder } = await library()
   const reporter = new Reporter({ quiet: flags.json === true })
   await using encoder = await Encoder.load(model, encoderOptions(flags))
-  const posterior = await reporter.run(`Fitting ${model}`, (phase) =>
-    encoder.fit(readPairsOrTexts(input, { signal, format: flags.format }), {
-      ...fitOptions(flags),
-      signal,
-      onProgress: ({ done, total }) => phase.update(done, total),
-    }),
+  const posterior = await reporter.run(
+    `Fitting ${model}`,
+    async (phase) => {
+      const total = await countItems(input, { signal, format })
+      return encoder.fit(readPairsOrTexts(input, { signal, format }), {
+        ...fitOptions(flags),
+        signal,
+        onProgress: (progress) => {
+          if (progress.phase === 'resume')
+            reporter.line(`Going on at pair ${progress.done}, from ${checkpoint}`)
+          phase.update(progress.done, total)
+        },
+      })
+    },
+    ({ pairs }) => `${pairs} pairs`,
+    'pairs',
   )
   signal.throwIfAborted()
-  await posterior.save(flags.output)
-  report(posterior, reporter, flags)
+  await posterior.save(output)
+  if (checkpoint !== undefined) await rm(checkpoint, { force: true })
+  if (flags.json)
+    console.log(JSON.stringify({ posterior: output, ...fieldsOf(posterior), seconds: reporter.seconds }))
+  else console.log(describePosterior(output, posterior, reporter))
 }
 
 function fitOptions(flags: Flags): FitOptions {
   const { curvature, sides, similarity, temperature, batchSize, priorPrecision } = flags
-  const { laplaceTemperature, tail, wordDropout, seed, scale } = flags
+  const { laplaceTemperature, tail, wordDropout, seed, scale, checkpoint, checkpointSeconds } = flags
   return defined({
     curvature,
     sides,
@@ -103,39 +123,7 @@ function fitOptions(flags: Flags): FitOptions {
     wordDropout,
     seed,
     scale,
+    checkpoint,
+    checkpointSeconds,
   }) as FitOptions
-}
-
-function report(posterior: Posterior, reporter: Reporter, flags: Flags): void {
-  const { pairs, loss, accuracy, priorPrecision, effectiveParameters, logMarginalLikelihood } = posterior
-  const { scale, dimension, features, warnings } = posterior
-  if (flags.json) {
-    const result = {
-      posterior: flags.output,
-      pairs,
-      loss,
-      accuracy,
-      priorPrecision,
-      effectiveParameters,
-      logMarginalLikelihood,
-      scale,
-      dimension,
-      features,
-      warnings,
-      seconds: reporter.seconds,
-    }
-    console.log(JSON.stringify(result))
-    return
-  }
-  for (const warning of warnings) reporter.line(`Warning: ${warning}`)
-  const share = (100 * effectiveParameters) / (dimension * features)
-  console.log(
-    [
-      `${flags.output}`,
-      `  pairs                  ${pairs}, mean loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(3)}`,
-      `  prior precision        ${priorPrecision.toExponential(3)}`,
-      `  effective parameters   ${effectiveParameters.toFixed(0)} of ${dimension * features} (${share.toFixed(1)} %)`,
-      `  variance scale         ${scale.toExponential(3)}`,
-    ].join('\n'),
-  )
 }

@@ -1,4 +1,5 @@
 /** Texts and pairs out of rows. */
+import { stat } from 'node:fs/promises'
 import type { Pair } from '../../index.ts'
 import { InputError } from '../exit.ts'
 import { type Columns, type Format, type Row, rows } from './rows.ts'
@@ -61,6 +62,29 @@ export async function* readPairsOrTexts(
       }
     }
   }
+}
+
+/**
+ * How many items `readPairsOrTexts` will give, where all sources are files that can be read twice. Reading them all shows a bad row
+ * before hours of work instead of after.
+ */
+export async function countItems(
+  sources: readonly string[],
+  options: ReadOptions,
+): Promise<number | undefined> {
+  for (const source of sources) {
+    // What is missing is left to the reader, who has the right message for it.
+    const isFile =
+      source !== '-' &&
+      (await stat(source).then(
+        (found) => found.isFile(),
+        () => true,
+      ))
+    if (!isFile) return undefined
+  }
+  let count = 0
+  for await (const _ of readPairsOrTexts(sources, options)) count += 1
+  return count
 }
 
 /** Items in arrays of `size`, the last one shorter. */
