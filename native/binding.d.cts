@@ -71,6 +71,10 @@ export declare class NativeFitter {
   pushPairs(job: Job, pairs: Array<NativePair>): Promise<void>
   /** Adds plain texts. */
   pushTexts(job: Job, texts: Array<string>): Promise<void>
+  /** Items that the checkpoint had. */
+  get resumed(): number
+  /** Saves what was added to the checkpoint. */
+  save(job: Job): Promise<void>
   /** The posterior of all that was added. */
   finish(job: Job): Promise<NativePosterior>
 }
@@ -333,6 +337,10 @@ export interface NativeFitOptions {
   scale?: number
   /** c by a rule. */
   scaleRule?: string
+  /** Where the fit is saved. */
+  checkpoint?: string
+  /** Seconds between two saves. */
+  checkpointSeconds?: number
 }
 
 /** The best k rows of each query; unused cells are 0xFFFFFFFF and -Infinity. */

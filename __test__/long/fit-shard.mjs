@@ -8,10 +8,11 @@ function* pairs() {
   for (let i = Number(from); i < Number(to); i++) yield pair(i)
 }
 
-await using encoder = await Encoder.load(model, { threads: Number(threads) })
+const encoder = await Encoder.load(model, { threads: Number(threads) })
 const fitted = await encoder.fit(pairs(), {
   batchSize: 8,
   ...(checkpoint !== 'none' && { checkpoint, checkpointSeconds: 0 }),
   onProgress: ({ phase, done }) => console.log(`${phase} ${done}`),
 })
 await fitted.save(posterior)
+await encoder.dispose()
