@@ -88,8 +88,13 @@ impl Graph {
     /// Whether activations are quantised with a scale of the whole batch, so that a text's result depends on its
     /// neighbours and their padding: such a graph has to run one text at a time.
     pub fn runs_alone(&self) -> bool {
-        let dynamic = |node: &NodeProto| matches!(node.op_type(), "DynamicQuantizeLinear" | "DynamicQuantizeMatMul");
-        self.graph.node.iter().any(dynamic)
+        fn dynamic(graph: &GraphProto) -> bool {
+            graph.node.iter().any(|node| {
+                matches!(node.op_type(), "DynamicQuantizeLinear" | "DynamicQuantizeMatMul")
+                    || node.attribute.iter().any(|attribute| attribute.g.as_ref().is_some_and(dynamic))
+            })
+        }
+        dynamic(&self.graph)
     }
 
     /// The bytes of the file.

@@ -30,6 +30,8 @@ mod read;
 mod tail;
 mod tap;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod variance;
 mod walk;

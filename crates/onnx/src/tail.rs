@@ -17,13 +17,19 @@ use crate::norm::{Norm, NormKind};
 use crate::output::Start;
 use crate::pool::Pooling;
 use crate::proto::DataType;
+use crate::terms::Terms;
 
 /// Names that replace a part of the search, for graphs whose structure is not recognised.
+///
+/// They say where, never what: the norm and the layer at those places must be of a form that can be read, because γ, s_t
+/// and W are taken from them. Everything behind the named norm is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Override {
-    /// Node of the last linear layer, or its output tensor.
+    /// Node of the last linear layer, or its output tensor. It must be added up in u, but need not be the last of its
+    /// layers that are.
     pub linear: Option<String>,
-    /// Last node of the norm, or its output tensor: the walk starts there instead of at a graph output.
+    /// Node whose result is y, or the tensor y: the last node of the norm, or of the sum u where there is no norm. The walk
+    /// starts there instead of at a graph output. Behind the pooling it stands for z, before any scaling to length 1.
     pub norm: Option<String>,
 }
 
@@ -35,6 +41,9 @@ pub enum Stage {
     /// The pooled text: a is (batch, I), T = 1.
     Pooled,
 }
+
+const NO_NORM: &str = "`tail.norm` names neither a norm that can be read (LayerNormalization, RMSNormalization, their fused \
+     forms, or one written out) nor a sum with a linear layer";
 
 /// The tail of an encoder: its last linear layer W (D×I) and the norm or activation that follows.
 #[derive(Clone, Debug)]
@@ -137,7 +146,10 @@ impl Graph {
             Some(name) => {
                 let wanted = self.named(name, "linear")?;
                 let same = |linear: &&Linear<'_>| linear.result == wanted || linear.node.output[0] == wanted;
-                terms.linear.iter().find(same).ok_or_else(|| self.not_a_term(wanted, &start))?
+                terms.linear.iter().find(same).ok_or_else(|| self.not_a_term(wanted, &start, &terms))?
+            }
+            None if over.norm.is_some() && norm.is_none() && terms.linear.is_empty() => {
+                return Err(self.stopped(NO_NORM, start.output, &terms.others));
             }
             None => self.last(&terms, start.output)?,
         };
@@ -169,13 +181,17 @@ impl Graph {
         })
     }
 
-    fn not_a_term(&self, wanted: &str, start: &Start<'_>) -> Error {
+    fn not_a_term(&self, wanted: &str, start: &Start<'_>, terms: &Terms<'_>) -> Error {
         let node = self.producer(wanted).map_or_else(|| wanted.to_owned(), describe);
-        self.unsupported(&format!(
-            "{node} is no product with a constant matrix that is added up in the vectors of `{}`, or in what their norm is \
-             taken of; check `tail: {{ norm, linear }}`",
+        let what = format!(
+            "{node} is no product with a constant matrix that is added up in the vectors of `{}` or in what their norm is \
+             taken of",
             start.output
-        ))
+        );
+        match terms.others.is_empty() {
+            true => self.unsupported(&format!("{what}; check `tail: {{ norm, linear }}`")),
+            false => self.stopped(&what, start.output, &terms.others),
+        }
     }
 
     /// Rows of another length than D would mean another layer, or other vectors, than were found.

@@ -15,7 +15,7 @@ use crate::walk::{attribute, contributed, operator, quantisation};
 pub(crate) struct Terms<'a> {
     pub(crate) linear: Vec<Linear<'a>>,
     /// Tensors where the walk stopped.
-    others: Vec<&'a str>,
+    pub(crate) others: Vec<&'a str>,
     /// Whether a `Cast` was passed.
     pub(crate) cast: bool,
     /// The `Reshape` that were passed.

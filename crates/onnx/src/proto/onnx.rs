@@ -11,6 +11,8 @@ pub struct AttributeProto {
     pub i: ::core::option::Option<i64>,
     #[prost(message, optional, tag = "5")]
     pub t: ::core::option::Option<TensorProto>,
+    #[prost(message, optional, tag = "6")]
+    pub g: ::core::option::Option<GraphProto>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: ::prost::alloc::vec::Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
