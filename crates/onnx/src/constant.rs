@@ -7,7 +7,7 @@ use uec_gaussian::Result;
 use crate::dequantize::Quantised;
 use crate::graph::Graph;
 use crate::proto::{DataType, NodeProto, TensorProto};
-use crate::walk::{attribute, operator, quantisation};
+use crate::walk::{CHAIN, attribute, operator, quantisation};
 use crate::weights;
 
 /// A constant operand, behind any `Identity`, `Cast`, `Transpose` or `DequantizeLinear`.
@@ -52,9 +52,11 @@ impl Graph {
     pub(crate) fn constant<'a>(&'a self, tensor: &'a str) -> Option<Constant<'a>> {
         let (mut tensor, mut transposed, mut element) = (tensor, false, None);
         let mut quantised: Option<Quantised<'a>> = None;
-        let found = loop {
-            if let Some(found) = self.initializer(tensor) {
-                break Cow::Borrowed(found);
+        let mut found = None;
+        for _ in 0..CHAIN {
+            if let Some(initializer) = self.initializer(tensor) {
+                found = Some(Cow::Borrowed(initializer));
+                break;
             }
             let node = self.producer(tensor)?;
             match operator(node) {
@@ -70,7 +72,10 @@ impl Graph {
                     }
                     transposed = !transposed;
                 }
-                Some("Constant") => break constant_node(node)?,
+                Some("Constant") => {
+                    found = constant_node(node);
+                    break;
+                }
                 _ if quantisation(node) == Some("DequantizeLinear") && quantised.is_none() => {
                     let scale = node.input.get(1)?;
                     element.get_or_insert(self.stored(scale)?.data_type());
@@ -79,7 +84,8 @@ impl Graph {
                 _ => return None,
             }
             tensor = node.input.first()?;
-        };
+        }
+        let found = found?;
         // What was counted from the use to the operator is wanted from the storage to it.
         let quantised = quantised.map(|found| Quantised { transposed: transposed != found.transposed, ..found });
         let element = element.unwrap_or(found.data_type());
@@ -88,7 +94,7 @@ impl Graph {
 
     /// An initializer or the value of a `Constant` node, perhaps behind `Identity`.
     pub(crate) fn stored<'a>(&'a self, mut tensor: &'a str) -> Option<Cow<'a, TensorProto>> {
-        loop {
+        for _ in 0..CHAIN {
             if let Some(found) = self.initializer(tensor) {
                 return Some(Cow::Borrowed(found));
             }
@@ -99,6 +105,7 @@ impl Graph {
                 _ => return None,
             }
         }
+        None
     }
 
     /// The values of a short list of indices: axes, a shape, a position.

@@ -65,7 +65,8 @@ impl Graph {
     /// The start at a tensor that was named.
     pub(crate) fn start_at<'a>(&'a self, tensor: &'a str) -> Start<'a> {
         let pooled = self.outputs_of_rank(Some(2)).contains(&tensor);
-        let found = self.start_pooled(tensor).filter(|start| pooled || self.is_pooled(start));
+        let read = |start: &Start<'_>| pooled || start.pooling.is_some() || self.is_pooled(start);
+        let found = self.start_pooled(tensor).filter(read);
         found.unwrap_or(Start { output: tensor, tensor, stage: Stage::Tokens, pooling: None })
     }
 
@@ -151,7 +152,7 @@ impl Graph {
     pub(crate) fn declared_width(&self, output: &str) -> Option<i64> {
         let value = self.graph.output.iter().find(|value| value.name() == output)?;
         match shape(value)?.dim.last()?.value {
-            Some(dimension::Value::DimValue(width)) => Some(width),
+            Some(dimension::Value::DimValue(width)) if width > 0 => Some(width),
             _ => None,
         }
     }

@@ -81,16 +81,25 @@ impl Graph {
             return Err(self.stopped("no linear layer found", output, &terms.others));
         };
         let behind = self.ancestors(candidate.input);
+        let before = |tensor: &str| self.producer_index(tensor).is_none_or(|index| behind[index]);
+        // What depends on it and cannot be read may hide a later layer.
+        let after = self.producer_index(candidate.result).map(|index| self.descendants(index)).unwrap_or_default();
+        let later = |tensor: &&str| self.producer_index(tensor).is_some_and(|index| after[index]);
+        let beyond: Vec<_> = terms.others.iter().copied().filter(later).collect();
+        if !beyond.is_empty() {
+            let what =
+                format!("{} is not the last linear layer, and no later one could be read", describe(candidate.node));
+            return Err(self.stopped(&what, output, &beyond));
+        }
         let others = terms.linear.iter().filter(|other| !std::ptr::eq(other.node, candidate.node));
-        for tensor in others.map(|other| other.result).chain(terms.others.iter().copied()) {
-            if let Some(index) = self.producer_index(tensor).filter(|&index| !behind[index]) {
-                return Err(self.unsupported(&format!(
-                    "the last linear layer is ambiguous: {} and {} are added, neither depends on the other; name it with \
-                     `tail: {{ linear }}`",
-                    describe(candidate.node),
-                    describe(&self.graph.node[index])
-                )));
-            }
+        let mut others = others.map(|other| other.result).chain(terms.others.iter().copied());
+        if let Some(index) = others.find(|tensor| !before(tensor)).and_then(|tensor| self.producer_index(tensor)) {
+            return Err(self.unsupported(&format!(
+                "the last linear layer is ambiguous: {} and {} are added, neither depends on the other; name it with \
+                 `tail: {{ linear }}`",
+                describe(candidate.node),
+                describe(&self.graph.node[index])
+            )));
         }
         Ok(candidate)
     }

@@ -4,12 +4,16 @@ use crate::graph::Graph;
 use crate::proto::{AttributeProto, NodeProto};
 use crate::weights;
 
+/// Operators in a row that a step passes. No exporter writes so many; a damaged file could make every step pass them all.
+pub(crate) const CHAIN: usize = 64;
+
 impl Graph {
     /// The tensor before any operators that change nothing but the number format, and whether there was a `Cast`:
     /// `Identity`, `Dropout`, `Cast` between floating-point types, `QuantizeLinear` with its `DequantizeLinear`.
     pub(crate) fn through<'a>(&'a self, mut tensor: &'a str) -> (&'a str, bool) {
         let mut cast = false;
-        while let Some(node) = self.producer(tensor) {
+        for _ in 0..CHAIN {
+            let Some(node) = self.producer(tensor) else { break };
             let passes = match operator(node) {
                 Some("Identity") => true,
                 Some("Dropout") => node.input.get(2).is_none_or(|training| training.is_empty()),
@@ -47,6 +51,20 @@ impl Graph {
             }
         }
         seen
+    }
+
+    /// Marks every node that depends on the node `index`, that one included.
+    pub(crate) fn descendants(&self, index: usize) -> Vec<bool> {
+        let nodes = &self.graph.node;
+        let mut in_order: Vec<usize> = (0..nodes.len()).collect();
+        in_order.sort_unstable_by_key(|&index| self.order[index]);
+        let mut reached = vec![false; nodes.len()];
+        reached[index] = true;
+        for at in in_order {
+            let mut sources = nodes[at].input.iter().filter_map(|input| self.producer_index(input));
+            reached[at] = reached[at] || sources.any(|source| reached[source]);
+        }
+        reached
     }
 
     /// Operands of a two-operand node, the constant one second; `None` unless exactly one is constant.

@@ -2,7 +2,7 @@ use uec_gaussian::ErrorCode::ModelUnsupported;
 use uec_gaussian::Result;
 
 use super::builder::{Builder, TOKENS, weighted};
-use crate::{Override, Stage, Tail};
+use crate::{Override, Pooling, Stage, Tail};
 
 fn tail(base: Builder, norm: Option<&str>, linear: Option<&str>) -> Result<Tail> {
     base.graph()?.tail(&Override { norm: norm.map(str::to_owned), linear: linear.map(str::to_owned) })
@@ -58,6 +58,8 @@ fn a_name_may_lie_behind_the_pooling() {
         base.node("ms.Secret", &["z"], &["y"]).output("y", &[0, 2])
     };
     assert_eq!(tail(base(), None, None).unwrap_err().code, ModelUnsupported);
+    let tokens = tail(base(), Some("m"), None).unwrap();
+    assert_eq!((tokens.stage, tokens.linear.as_str(), tokens.pooling), (Stage::Tokens, "/t", Some(Pooling::Mean)));
     let named = tail(base(), Some("z"), None).unwrap();
     assert_eq!((named.stage, named.linear.as_str()), (Stage::Pooled, "/z"));
 }

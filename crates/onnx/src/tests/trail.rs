@@ -13,6 +13,18 @@ fn the_walk_is_printed_step_by_step_with_the_way_to_override_it() {
     assert!(error.message.contains("tail: { norm, linear }"), "{error}");
 }
 
+/// A residual stream whose last layer hides behind an operator: the one before it must not be taken instead.
+#[test]
+fn an_earlier_layer_is_not_taken_for_a_last_one_that_cannot_be_read() {
+    let base = weighted().floats("V", &[2, 2], &[1.0; 4]).node("MatMul", &["a", "W"], &["r"]);
+    let base = base.node("LayerNormalization", &["r"], &["b"]).node("MatMul", &["b", "V"], &["product"]);
+    let base = base.node("ms.LayerScale", &["product"], &["scaled"]).node("Add", &["r", "scaled"], &["y"]);
+    let error = base.output("y", &TOKENS).tail().unwrap_err();
+    assert_eq!(error.code, ModelUnsupported);
+    assert!(error.message.contains("MatMul (node `/r`) is not the last linear layer"), "{error}");
+    assert!(error.message.contains("Add (node `/y`) → LayerScale (node `/scaled`)."), "{error}");
+}
+
 #[test]
 fn a_long_walk_is_shortened() {
     let names: Vec<String> = (0..40).map(|at| format!("s{at}")).collect();
@@ -37,4 +49,21 @@ fn a_walk_through_many_ways_ends() {
         base.node("Mul", &["s300", "s300"], &["y"]).output("y", &TOKENS).tail().unwrap_err().code,
         ModelUnsupported
     );
+}
+
+/// As many terms as nodes, each at the end of a chain of operators without effect.
+#[test]
+fn long_chains_behind_many_terms_are_quick() {
+    let start = std::time::Instant::now();
+    for operator in ["Identity", "Sigmoid"] {
+        let names: Vec<String> = (0..20_000).map(|at| format!("s{at}")).collect();
+        let mut base = weighted().node("MatMul", &["a", "W"], &["s0"]);
+        for pair in names.windows(2) {
+            base = base.node(operator, &[&pair[0]], &[&pair[1]]);
+        }
+        let terms: Vec<&str> = names.iter().map(String::as_str).collect();
+        let tail = base.node("Sum", &terms, &["y"]).output("y", &TOKENS).tail();
+        assert_eq!(tail.unwrap_err().code, ModelUnsupported, "{operator}");
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(2));
 }
