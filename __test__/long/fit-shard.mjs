@@ -16,3 +16,4 @@ const fitted = await encoder.fit(pairs(), {
 })
 await fitted.save(posterior)
 await encoder.dispose()
+console.log(`megabytes ${process.resourceUsage().maxRSS / 1024}`)

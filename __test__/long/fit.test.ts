@@ -1,10 +1,11 @@
 // Fits in processes of their own: killed ones go on bit for bit, and shards add up to the whole.
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Posterior } from '../../src/index.ts'
-import { tiny } from '../paths.ts'
+import { MINILM, tiny } from '../paths.ts'
 import { ended, LONG, start } from './child.ts'
 import { random } from './random.mjs'
 
@@ -82,6 +83,29 @@ it('adds up from shards that were cut at multiples of the batch size', async () 
     expect(Math.abs(merged[name] / expected[name] - 1), name).toBeLessThan(1e-6)
   expect(merged.pairs).toBe(PAIRS)
 }, 600_000)
+
+/** Peak memory of a fit, in megabytes. */
+async function megabytes(pairs: number, model = MODEL): Promise<number> {
+  const child = start('fit-shard.mjs', [model, 0, pairs, 1, 'none', join(folder, 'measured')])
+  const { status, stdout, stderr } = await ended(child)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return Number(/^megabytes (.+)$/m.exec(stdout)?.[1])
+}
+
+// To keep what the layer sees of these texts would take some hundred MB.
+it.skipIf(!LONG)(
+  'takes memory that does not grow with the number of pairs',
+  async () => {
+    const [few, many] = [await megabytes(300), await megabytes(30_000)]
+    const real = existsSync(MINILM)
+      ? [await megabytes(500, MINILM), await megabytes(2000, MINILM)]
+      : undefined
+    console.log(`fit: ${few} and ${many} MB for 300 and 30 000 pairs; English encoder: ${real}`)
+    expect(many - few).toBeLessThan(50)
+    if (real) expect(real[1]! - real[0]!).toBeLessThan(50)
+  },
+  600_000,
+)
 
 async function curvature(posterior: string): Promise<Float32Array> {
   const bytes = await readFile(join(folder, posterior))

@@ -4,8 +4,8 @@
 //! depend on their number and the result does not depend on the portions. A batch is one or more runs of the original graph
 //! with the last layer's input a and output u tapped; of these only the unpadded rows are kept, for this batch alone.
 //!
-//! The curvature is added and the posterior computed in the pool that the fit is given; tokenising and ONNX Runtime, which
-//! block and have threads of their own, stay on the caller's thread.
+//! Texts are cut into tokens, the curvature is added and the posterior computed in the pool that the fit is given; ONNX
+//! Runtime, which blocks and has threads of its own, stays on the caller's thread. The two never run at once.
 //!
 //! With a checkpoint the sum is saved between batches, and a later fit of the same data goes on from there.
 //!
@@ -332,7 +332,7 @@ impl Fitter {
             .chain(batch.iter().map(|pair| pair.positive.as_str()))
             .chain(batch.iter().flat_map(|pair| pair.negatives.iter().map(String::as_str)))
             .collect();
-        let tapped = self.taps.run(&self.encoder.0.tokenizer, &texts, cancel)?;
+        let tapped = self.taps.run(&self.encoder.0.tokenizer, &texts, &self.pool, cancel)?;
         let all: Vec<_> = tapped.iter().map(crate::taps::Tapped::text).collect();
         let (queries, rest) = all.split_at(batch.len());
         let (positives, mut rest) = rest.split_at(batch.len());
