@@ -123,28 +123,43 @@ impl Graph {
                 if !sums(count) || !sums(sum) {
                     return None;
                 }
-                let counted = self.mask(operand(count, 0)?)?;
-                let masked = self.producer(self.through(operand(sum, 0)?).0)?;
-                let (left, right) = match (operator(masked)?, masked.input.as_slice()) {
-                    ("Mul", [left, right]) => (left, right),
-                    _ => return None,
-                };
-                let values = [(left, right), (right, left)];
-                let found = values.into_iter().find(|(_, mask)| self.mask(mask) == Some(counted));
-                found.map(|(values, _)| (Pooling::Mean, values.as_str()))
+                let counted = self.kept(operand(count, 0)?) == Some(true);
+                let values = self.masked(operand(sum, 0)?).filter(|_| counted)?;
+                Some((Pooling::Mean, values))
             }
             _ => None,
         }
     }
 
-    /// The attention mask, if that is what `tensor` repeats in another type or shape.
-    fn mask<'a>(&'a self, mut tensor: &'a str) -> Option<&'a str> {
+    /// The token vectors that `tensor` holds with zeros in the place of padding.
+    fn masked<'a>(&'a self, tensor: &'a str) -> Option<&'a str> {
+        let node = self.producer(self.through(tensor).0)?;
+        match (operator(node)?, node.input.as_slice()) {
+            ("Mul", [left, right]) => {
+                let ways = [(left, right), (right, left)];
+                ways.into_iter().find(|(_, mask)| self.kept(mask) == Some(true)).map(|(values, _)| values.as_str())
+            }
+            ("Where", [condition, yes, no]) => match self.kept(condition)? {
+                true => (self.scalar(no) == Some(0.0)).then_some(yes),
+                false => (self.scalar(yes) == Some(0.0)).then_some(no),
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether `tensor`, the attention mask in another type or shape, is 1 for tokens (true) or for padding (false);
+    /// `None` for anything else.
+    fn kept<'a>(&'a self, mut tensor: &'a str) -> Option<bool> {
+        let mut kept = true;
         while let Some((node, _)) = self.result_of(tensor) {
-            if !matches!(operator(node)?, "Identity" | "Cast" | "Unsqueeze" | "Expand" | "Reshape" | "Squeeze") {
-                return None;
+            match operator(node)? {
+                "Identity" | "Cast" | "Unsqueeze" | "Expand" | "Reshape" | "Squeeze" => {}
+                "Not" => kept = !kept,
+                "Equal" if self.indices(operand(node, 1)?)? == [0] => kept = !kept,
+                _ => return None,
             }
             tensor = operand(node, 0)?;
         }
-        (tensor == MASK).then_some(tensor)
+        (tensor == MASK).then_some(kept)
     }
 }

@@ -59,6 +59,24 @@ fn the_pooling_of_a_graph_is_read() {
         let base = masked(order).node("Clip", &["count", "small"], &["safe"]).node("Div", &["sum", "safe"], &["z"]);
         assert_eq!(pooling(base), found(Pooling::Mean));
     }
+    // Zeros chosen for padding, with the mask in both senses.
+    let chosen = |condition: fn(Builder) -> Builder, branches: [&str; 2]| {
+        let base = mask(tokens()).floats("zero", &[], &[0.0]);
+        let base = condition(base).node("Where", &["condition", branches[0], branches[1]], &["masked"]);
+        let base = base.node("ReduceSum", &["masked", "1"], &["sum"]).node("ReduceSum", &["mask", "1"], &["count"]);
+        pooling(base.node("Div", &["sum", "count"], &["z"]))
+    };
+    let bool = |base: Builder| base.node("Cast", &["column"], &["condition"]).int("to", DataType::Bool as i64);
+    let equal = |base: Builder| base.node("Equal", &["column", "0"], &["condition"]);
+    let not = |base: Builder| {
+        let base = base.node("Cast", &["column"], &["kept"]).int("to", DataType::Bool as i64);
+        base.node("Not", &["kept"], &["condition"])
+    };
+    assert_eq!(chosen(bool, ["y", "zero"]), found(Pooling::Mean));
+    assert_eq!(chosen(equal, ["zero", "y"]), found(Pooling::Mean));
+    assert_eq!(chosen(not, ["zero", "y"]), found(Pooling::Mean));
+    assert_eq!(chosen(not, ["y", "zero"]).unwrap_err().code, ModelUnsupported);
+    assert_eq!(chosen(bool, ["y", "small"]).unwrap_err().code, ModelUnsupported);
     let added = masked(["y", "mask"]).node("Add", &["count", "small"], &["safe"]);
     assert_eq!(pooling(added.node("Div", &["sum", "safe"], &["z"])), found(Pooling::Mean));
     let plain = tokens().node("ReduceMean", &["y"], &["z"]).ints("axes", &[1]).int("keepdims", 0);
