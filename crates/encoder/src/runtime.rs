@@ -63,7 +63,8 @@ impl Runtime {
         &self.version
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
+    /// For sessions that no encoder opens: a process has one environment.
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 

@@ -6,7 +6,7 @@ mod fixture;
 
 use std::path::PathBuf;
 
-use fixture::{distance, embed, fitter, json, load, load_with, numbers, relative, root, runs, strings};
+use fixture::{distance, embed, fitter, json, load, load_with, numbers, relative, root, runs, strings, sts};
 use serde_json::Value;
 use uec_encoder::{Embedded, FitOptions, FitPair, Progress, TextTokenizer};
 use uec_gaussian::Cancel;
@@ -62,9 +62,9 @@ fn a_fit_is_that_of_float64() {
         return;
     };
     let golden = golden("encoder.json");
-    let plain = fit(sts_pairs(&shared), TailKind::Plain);
+    let plain = fit(sts::pairs(&shared), TailKind::Plain);
     check_curvature(&golden["fit"], &plain);
-    let first_order = fit(sts_pairs(&shared), TailKind::FirstOrder);
+    let first_order = fit(sts::pairs(&shared), TailKind::FirstOrder);
     assert_eq!(plain.curvature(), first_order.curvature(), "the tail does not enter the curvature");
 
     let texts = strings(&golden["texts"], "text");
@@ -148,30 +148,4 @@ fn random(count: usize) -> Vec<f64> {
     })
     .take(count)
     .collect()
-}
-
-/// The first 64 pairs with a score of at least 4.
-fn sts_pairs(shared: &std::path::Path) -> Vec<FitPair> {
-    let text = std::fs::read_to_string(shared.join("data/stsb-multi-mt/stsb-en-train.csv")).unwrap();
-    text.lines()
-        .map(fields)
-        .filter(|fields| fields[2].parse::<f64>().unwrap() >= 4.0)
-        .take(64)
-        .map(|fields| FitPair { query: fields[0].clone(), positive: fields[1].clone(), negatives: Vec::new() })
-        .collect()
-}
-
-/// One line of CSV without line breaks in fields.
-fn fields(line: &str) -> Vec<String> {
-    let (mut all, mut quoted) = (vec![String::new()], false);
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => all.last_mut().unwrap().extend(letters.next()),
-            '"' => quoted = !quoted,
-            ',' if !quoted => all.push(String::new()),
-            other => all.last_mut().unwrap().push(other),
-        }
-    }
-    all
 }
