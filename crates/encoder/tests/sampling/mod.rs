@@ -28,7 +28,6 @@ impl Variances {
 pub(crate) struct Sampler {
     session: Session,
     names: [String; 2],
-    /// The name of W in the graph, and whether it lies there as I×D.
     weight: wire::Weight,
     tail: Tail,
     deviation: Vec<f32>,
@@ -44,9 +43,7 @@ impl Sampler {
         let posterior = Some(BakedPosterior { variance, kind: TailKind::FirstOrder, half: false });
         let bake = Bake { pooling, normalize: true, dimensions: None, posterior, metadata: Vec::new() };
         let baked = graph.bake(&tail, &bake).unwrap();
-        let weight = wire::find(&baked.bytes, &tail.weight, tail.features);
-        let mut bytes = baked.bytes;
-        wire::make_input(&mut bytes, &weight, tail.dimension, tail.features);
+        let (bytes, weight) = wire::expose(&baked.bytes, &tail.weight, tail.features);
         let runtime = Runtime::ensure(&crate::fixture::runtime()).unwrap();
         let builder = Session::builder(runtime.environment()).unwrap().with_intra_threads(threads).unwrap();
         let session = { builder }.commit_from_memory(&bytes).unwrap();
