@@ -24,8 +24,8 @@ export class Bench {
   load = loadavg()[0]
 
   /** `program` is the Rust measuring program, `only` the beginnings of row ids, or empty for all. */
-  constructor({ rows, rounds, short, only, program, progress }) {
-    Object.assign(this, { rows, rounds, short, only, program, progress })
+  constructor({ rows, rounds, pairs, short, only, program, progress }) {
+    Object.assign(this, { rows, rounds, pairs, short, only, program, progress })
     this.folder = join(root, 'target', 'benchmark')
   }
 
@@ -56,18 +56,14 @@ export class Bench {
     return new Child(process.execPath, [...flags, join(here, file), ...args])
   }
 
-  /** NumPy and faiss, if `npm run bench:peers` installed them. */
-  python(threads) {
-    const python = join(
-      root,
-      'target',
-      'bench-python',
-      ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python']),
-    )
+  /** A program of `python/`, if `npm run bench:peers` installed Python's libraries or UEC_PYTHON names one that has them. */
+  python(threads, file = 'peers.py') {
+    const installed = ['target', 'bench-python', ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python'])]
+    const python = process.env.UEC_PYTHON ?? join(root, ...installed)
     if (!existsSync(python)) throw new Unavailable('not installed: npm run bench:peers')
     const count = String(threads)
     const env = { OPENBLAS_NUM_THREADS: count, OMP_NUM_THREADS: count, MKL_NUM_THREADS: count }
-    return new Child(python, [join(here, 'python', 'peers.py')], env)
+    return new Child(python, [join(here, 'python', file)], env)
   }
 
   /** The folder of a data set; made once and kept for the next run. */
@@ -88,11 +84,11 @@ export class Bench {
    * Measures row `id`, if it is wanted: runs `works` in turn and keeps what `evaluate` makes of their answers. A program
    * that is not there gives the row its reason.
    */
-  async measure(id, works, evaluate) {
+  async measure(id, works, evaluate, rounds = this.rounds) {
     if (!this.wants(id)) return
     this.progress.row(id, GOALS.find((goal) => goal.id === id).work)
     await this.attempt([id], async () => {
-      const answers = await alternate(works, this.rounds, (done, of) => this.progress.round(done, of))
+      const answers = await alternate(works, rounds, (done, of) => this.progress.round(done, of))
       const times = Object.entries(answers).map(([name, list]) => [name, list.map(({ ms }) => ms)])
       this.results[id] = { ...evaluate(answers), ms: Object.fromEntries(times), ...agreement(answers) }
     })

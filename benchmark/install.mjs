@@ -1,5 +1,5 @@
 // npm run bench:peers: installs what uec is measured against and what draws the figures. Nothing of it is needed to build
-// or test; a peer that cannot be installed is skipped by name.
+// or test; a peer that cannot be installed is skipped by name. `-- --torch` adds torch and laplace-torch, which are gigabytes.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from '../scripts/prepare.mjs'
@@ -26,16 +26,9 @@ attempt(
   '--no-fund',
 )
 if (attempt('Python peers', windows ? 'python' : 'python3', '-m', 'venv', python)) {
-  const requirements = join('benchmark', 'python', 'requirements.txt')
-  attempt(
-    'Python peers',
-    executable,
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '-r',
-    requirements,
-  )
+  const lists = ['requirements.txt', ...(process.argv.includes('--torch') ? ['requirements-torch.txt'] : [])]
+  for (const list of lists) {
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+    attempt(`Python peers (${list})`, executable, ...pip, '-r', join('benchmark', 'python', list))
+  }
 }

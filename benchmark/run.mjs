@@ -1,4 +1,4 @@
-// npm run bench: search against the machine's limits, against plain JS and against other libraries. See README.md.
+// npm run bench: search and fit against the machine's limits, against plain JS and against other libraries. See README.md.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -9,15 +9,17 @@ import { progress } from './progress.mjs'
 import { describe, environment } from './report/environment.mjs'
 import { limits, terminal } from './report/table.mjs'
 import { write } from './report/write.mjs'
+import * as curvature from './sections/curvature.mjs'
 import * as curves from './sections/curves.mjs'
 import * as eventLoop from './sections/event-loop.mjs'
+import * as fit from './sections/fit.mjs'
 import * as kernels from './sections/kernels.mjs'
 import * as machine from './sections/limits.mjs'
 import * as memory from './sections/memory.mjs'
 import * as opening from './sections/opening.mjs'
 import * as peers from './sections/peers.mjs'
 
-const SECTIONS = [machine, kernels, peers, eventLoop, opening, memory, curves]
+const SECTIONS = [machine, kernels, peers, curvature, fit, eventLoop, opening, memory, curves]
 const here = fileURLToPath(new URL('.', import.meta.url))
 const known = SECTIONS.flatMap(({ rows }) => rows)
 
@@ -32,9 +34,10 @@ const starts = (text, before) => {
 }
 
 const options = new Command('npm run bench --')
-  .description("Measures search against this machine's limits, plain JavaScript and other libraries.")
+  .description("Measures search and fit against this machine's limits, plain JavaScript and other libraries.")
   .option('--short', 'tiny sizes and one round: does everything, says nothing about speed')
   .addOption(new Option('--rows <n>', 'rows in the index (1 000 000)').argParser(count).env('UEC_BENCH_ROWS'))
+  .option('--pairs <n>', 'pairs of a fit (4 096)', count)
   .option('--rounds <n>', 'rounds of each row (7)', count)
   .option('--only <row>', 'only rows whose name starts so; may be repeated', starts, [])
   .option('--list', 'print the names of the rows and end')
@@ -56,6 +59,7 @@ const bench = new Bench({
   ...{ short, only, progress, program: measuringProgram() },
   rows: options.rows ?? (short ? 3000 : 1_000_000),
   rounds: options.rounds ?? (short ? 1 : 7),
+  pairs: options.pairs ?? (short ? 64 : 4096),
 })
 for (const section of SECTIONS) if (section.rows.some((id) => bench.wants(id))) await section.run(bench)
 progress.end()

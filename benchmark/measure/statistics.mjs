@@ -19,7 +19,14 @@ export function speedup(ours, theirs) {
   return summary(ours.map((answer, round) => theirs[round].ms / answer.ms))
 }
 
-/** Round by round, which part of the yardstick's rate `work` units per `ours.ms` are. `key` names the yardstick's work. */
-export function share(ours, work, limits, key) {
-  return summary(ours.map((answer, round) => work / answer.ms / (limits[round][key] / limits[round].ms)))
+/** Round by round, which percentage of the limit's rate `work` units per `ours.ms` are. `key` names the limit's work. */
+export function percent(ours, work, limits, key) {
+  return summary(
+    ours.map((answer, round) => (100 * work) / answer.ms / (limits[round][key] / limits[round].ms)),
+  )
+}
+
+/** Round by round, how many times the time of `theirs` `ours` takes. */
+export function times(ours, theirs) {
+  return summary(ours.map((answer, round) => answer.ms / theirs[round].ms))
 }

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -83,12 +84,11 @@ class Peers:
         found = {"python": sys.version.split()[0], "numpy": np.__version__}
         blas = np.show_config("dicts")["Build Dependencies"]["blas"]
         found["blas"] = f"{blas['name']} {blas['version']}"
-        try:
-            import faiss
-
-            found["faiss"] = faiss.__version__
-        except ImportError:
-            pass
+        for name, package in {"faiss": "faiss-cpu", "torch": "torch", "laplace-torch": "laplace-torch"}.items():
+            try:
+                found[name] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                pass
         return found
 
 

@@ -46,7 +46,7 @@ export async function write(bench, environment, folder) {
     ([name, version]) => `${name} ${version ?? 'absent'}`,
   )
   const report = [
-    '# Search: measured against the machine and against others',
+    '# Search and fit: measured against the machine and against others',
     `${describe(environment)}. ${bench.rows} rows, ${bench.rounds} rounds; spread: smallest and largest round. Made by \`npm run bench\`; [how](../README.md).`,
     `Versions: ${versions.join(', ')}.`,
     ...limits(bench).map((line) => `- ${line}`),

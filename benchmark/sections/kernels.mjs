@@ -1,7 +1,7 @@
 // The index from Rust, against the machine's limits and against itself: plans and storages.
 import { BATCH, DIMENSION } from '../bench.mjs'
 import { during } from '../measure/child.mjs'
-import { share, speedup } from '../measure/statistics.mjs'
+import { percent, speedup } from '../measure/statistics.mjs'
 import { bytes } from './limits.mjs'
 
 export const rows = [
@@ -27,13 +27,9 @@ export const rows = [
 ]
 
 const faster = ({ ours, theirs }) => ({ value: speedup(ours, theirs) })
-/** Percent of a limit's rate. */
 const part =
   (work, key) =>
-  ({ ours, limit }) => {
-    const { median, min, max } = share(ours, work, limit, key)
-    return { value: { median: 100 * median, min: 100 * min, max: 100 * max } }
-  }
+  ({ ours, limit }) => ({ value: percent(ours, work, limit, key) })
 
 export function run(bench) {
   return during(bench.rust(), (rust) => kernels(bench, rust))

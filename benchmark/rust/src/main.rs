@@ -1,8 +1,9 @@
-//! Measures this machine's limits and the search kernels, one request at a time, so that the caller can alternate them
+//! Measures this machine's limits and the kernels of search and fit, one request at a time, so that the caller can alternate them
 //! with any other program: a JSON object per line on standard input, its answer on standard output.
 //!
 //! It times; medians, ratios and goals are the business of `benchmark/run.mjs`. See `benchmark/README.md`.
 
+mod curvature;
 mod dataset;
 mod error;
 mod limits;

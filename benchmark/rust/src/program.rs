@@ -9,6 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use uec_gaussian::{Cancel, Gaussians, Rows, Score, all_pairs};
 
+use crate::curvature::{Batch, Shape};
 use crate::dataset::{self, Part};
 use crate::error::{Error, Result};
 use crate::limits::{self, Memory};
@@ -22,6 +23,7 @@ pub(crate) struct Program {
     indexes: HashMap<String, Subject>,
     pools: HashMap<usize, ThreadPool>,
     parts: HashMap<(PathBuf, Part, usize, usize), Gaussians>,
+    batches: HashMap<Shape, Batch>,
 }
 
 impl Program {
@@ -80,6 +82,19 @@ impl Program {
                 let work = || pool.install(|| all_pairs(queries, candidates, Score::Uec, 1.0, &Cancel::default()));
                 let (time, scores) = timed(work);
                 Ok(json!({ "ms": ms(time), "pairs": scores?.scores.len() }))
+            }
+            Request::Curvature { shape, threads } => {
+                let batch = match self.batches.entry(shape) {
+                    Entry::Occupied(batch) => batch.into_mut(),
+                    Entry::Vacant(place) => {
+                        let batch = Batch::new(place.key())?;
+                        place.insert(batch)
+                    }
+                };
+                let pool = pool(&mut self.pools, threads)?;
+                let (time, added) = timed(|| batch.add(pool));
+                added?;
+                Ok(json!({ "ms": ms(time), "flops": batch.operations() }))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::curvature::Shape;
 use crate::dataset::Kind;
 use crate::error::Result;
 use crate::subject::{Plan, Storage};
@@ -41,6 +42,8 @@ pub(crate) enum Request {
     },
     /// The first `rows` rows of a data set against the next `rows`.
     AllPairs { folder: PathBuf, rows: usize, dimension: usize, threads: usize },
+    /// The curvature of one batch, which is made at the first request.
+    Curvature { shape: Shape, threads: usize },
 }
 
 /// Reads one line.
