@@ -1,23 +1,24 @@
 //! Writing an encoder as one ordinary `.onnx` file.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::ThreadPool;
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_laplace::Posterior;
-use uec_onnx::{Bake, Graph, Tail};
+use uec_onnx::{Graph, Tail};
 
-use crate::description::{IDENTITY, posterior_metadata};
-use crate::encoder::{Encoder, baked_posterior, check_posterior, not_fitted};
-use crate::fingerprint;
-use crate::{Phase, Progress};
+use crate::belonging::Owner;
+use crate::description::{Description, baked_weights, posterior_metadata};
+use crate::encoder::{Encoder, bake, baked_posterior, not_fitted};
+use crate::options::Weights;
+use crate::{Phase, Progress, fingerprint, head};
 
 impl Encoder {
     /// Writes an ordinary `.onnx` file: the original outputs, and `mean`, `variance`, `norm` (prefixed `uec_` where a name
-    /// is taken). Without `posterior`, the encoder's own is baked. The tokenizer is not part of the file: whoever loads
-    /// it as an encoder needs the same `tokenizer.json` beside it. The write is atomic. `pool` computes the moments of the
-    /// posterior; the files are read and written on the caller's thread.
+    /// is taken). Without `posterior`, the encoder's own is baked; without `weights`, as float32. The tokenizer is not part
+    /// of the file: whoever loads it as an encoder needs the same `tokenizer.json` beside it. The write is atomic. `pool`
+    /// computes the moments of the posterior; the files are read and written on the caller's thread.
     ///
     /// # Errors
     /// [`ErrorCode::NotFitted`] if there is no posterior at all, [`ErrorCode::PosteriorMismatch`] for one of another
@@ -28,6 +29,7 @@ impl Encoder {
         &self,
         file: &Path,
         posterior: Option<&Posterior>,
+        weights: Option<Weights>,
         pool: &ThreadPool,
         progress: &Progress,
     ) -> Result<()> {
@@ -39,45 +41,57 @@ impl Encoder {
         check_target(file, own.into_iter().chain(graph.external_files().iter().map(|weights| weights.as_path())))?;
         check_folder(&graph, model, file)?;
         if inner.source.baked {
-            return self.copy_baked(&graph, file, posterior);
+            return self.copy_baked(&graph, file, posterior.is_some(), weights);
         }
         let posterior =
             posterior.or(inner.posterior.as_deref()).ok_or_else(|| not_fitted("there is nothing to bake"))?;
         let tail = self.reread_tail(&graph)?;
-        check_posterior(posterior, &tail, self.fingerprint())?;
-        let mut metadata = inner.description.to_metadata(fingerprint::of_file(&inner.source.tokenizer)?);
+        let dimension = self.dimension();
+        let owner = Owner {
+            tail: &tail,
+            dimension,
+            fingerprint: self.fingerprint(),
+            normalize: inner.settings.normalize,
+            fitted_on: inner.source.fitted_on,
+        };
+        let posterior = owner.take(posterior)?;
+        let weights = weights.unwrap_or_default();
+        let inside = baked_posterior(&posterior, weights);
+        let description = Description::of(&tail, dimension, self.fingerprint().to_owned(), Some(&inside));
+        let mut metadata = description.to_metadata(fingerprint::of_file(&inner.source.tokenizer)?);
         metadata.extend(inner.settings.to_metadata());
-        metadata.extend(pool.install(|| posterior_metadata(posterior))?);
-        let baked = baked_posterior(posterior);
-        metadata.push((IDENTITY.to_owned(), fingerprint::with_posterior(self.fingerprint(), &baked)));
-        let (pooling, normalize) = (inner.settings.pooling, inner.settings.normalize);
-        let bake = Bake { pooling, normalize, dimensions: None, posterior: Some(baked), metadata };
-        let baked = graph.bake(&tail, &bake)?;
+        metadata.extend(pool.install(|| posterior_metadata(&posterior, weights))?);
+        let baked = graph.bake(&tail, &bake(&inner.settings, &description, Some(inside), metadata))?;
+        drop(graph);
         uec_files::replace(file, |out| out.write_all(&baked.bytes))
     }
 
     /// The tail of the model read again, which must still be the one that was loaded.
     pub(crate) fn reread_tail(&self, graph: &Graph) -> Result<Tail> {
-        let inner = &self.0;
-        let now = fingerprint::of(graph, &inner.source.tokenizer, &inner.settings, &inner.source.tail)?;
-        if now != self.fingerprint() {
+        let source = &self.0.source;
+        if fingerprint::of(graph, source, &self.0.settings)? != self.fingerprint() {
             return Err(Error::new(
                 ErrorCode::ModelInvalid,
-                format!(
-                    "{} or its tokenizer has changed since it was loaded; load it again",
-                    inner.source.model.display()
-                ),
+                format!("{} or its tokenizer has changed since it was loaded; load it again", source.model.display()),
             ));
         }
-        graph.tail(&inner.source.tail)
+        head::tail(graph, &source.tail, &source.dense).map(|(tail, _)| tail)
     }
 
-    fn copy_baked(&self, graph: &Graph, file: &Path, posterior: Option<&Posterior>) -> Result<()> {
-        if posterior.is_some() {
+    fn copy_baked(&self, graph: &Graph, file: &Path, another: bool, weights: Option<Weights>) -> Result<()> {
+        if another {
             return Err(Error::invalid("this encoder has its posterior baked in; bake another one from the original"));
         }
         if !self.fitted() {
             return Err(not_fitted("there is nothing to bake"));
+        }
+        let has = graph.baked().map(|info| baked_weights(&info)).unwrap_or_default();
+        if let Some(weights) = weights.filter(|weights| *weights != has) {
+            return Err(Error::invalid(format!(
+                "this encoder has its posterior baked in as {}; bake it as {} from the original",
+                has.as_str(),
+                weights.as_str()
+            )));
         }
         uec_files::replace(file, |out| out.write_all(graph.bytes()))
     }
@@ -92,14 +106,25 @@ fn check_target<'a>(file: &Path, mut own: impl Iterator<Item = &'a Path>) -> Res
     Ok(())
 }
 
-/// External weights are found beside the file alone.
+/// External weights are found beside the file alone, and not through links that leave its folder.
 fn check_folder(graph: &Graph, model: &Path, file: &Path) -> Result<()> {
     if graph.external_files().is_empty() {
         return Ok(());
     }
     let folder = |path: &Path| std::path::absolute(path).ok()?.parent()?.canonicalize().ok();
-    if folder(model) == folder(file) {
-        return Ok(());
+    if folder(model) != folder(file) {
+        let what = format!("the weights of {} lie in files beside it: bake into the same folder", model.display());
+        return Err(Error::invalid(what));
     }
-    Err(Error::invalid(format!("the weights of {} lie in files beside it: bake into the same folder", model.display())))
+    let outside = |weights: &&PathBuf| {
+        weights.canonicalize().is_ok_and(|real| !folder(file).is_some_and(|f| real.starts_with(f)))
+    };
+    match graph.external_files().iter().find(outside) {
+        None => Ok(()),
+        Some(link) => Err(Error::invalid(format!(
+            "{} is a link out of its folder, through which a baked file would not find its weights: copy the model without \
+             links, and bake that",
+            link.display()
+        ))),
+    }
 }

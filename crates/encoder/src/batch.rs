@@ -1,6 +1,8 @@
 //! Batches of texts of similar length: the padding of a batch is wasted work, so texts are sorted by their length and cut
 //! where the padded size would exceed a budget. The order of the input is restored by the positions kept in each batch.
 
+use uec_onnx::Graph;
+
 /// The limits of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
@@ -8,6 +10,14 @@ pub(crate) struct Budget {
     pub(crate) tokens: usize,
     /// Rows.
     pub(crate) rows: usize,
+}
+
+impl Budget {
+    /// One row where a row's result depends on its neighbours.
+    pub(crate) fn of(graph: &Graph) -> Self {
+        let rows = if graph.runs_alone() { 1 } else { Self::default().rows };
+        Self { rows, ..Self::default() }
+    }
 }
 
 impl Default for Budget {

@@ -8,6 +8,7 @@ use uec_laplace::Posterior;
 use uec_onnx::{BakedInfo, BakedPosterior, NormKind, Tail};
 
 use crate::fingerprint;
+use crate::options::Weights;
 use crate::settings::entry;
 
 /// The newest layout of outputs and metadata that this code reads.
@@ -20,13 +21,15 @@ const PAPER: &str = "arXiv:2507.20718";
 const MOST_DIMENSIONS: usize = 1 << 20;
 
 const FINGERPRINT: &str = "uec.fingerprint";
-pub(crate) const IDENTITY: &str = "uec.identity";
+const IDENTITY: &str = "uec.identity";
 const TOKENIZER: &str = "uec.tokenizer_sha256";
 const DIMENSION: &str = "uec.dimension";
+const WIDTH: &str = "uec.width";
 const FEATURES: &str = "uec.features";
 const NORM: &str = "uec.norm_kind";
 const LINEAR: &str = "uec.linear";
 const METHOD: &str = "uec.method";
+const WEIGHTS: &str = "uec.weights";
 const TAIL: &str = "uec.tail";
 const PRIOR: &str = "uec.prior_precision";
 const SCALE: &str = "uec.scale";
@@ -39,7 +42,10 @@ pub(crate) struct Description {
     pub(crate) fingerprint: String,
     /// Of the encoder with its posterior; the fingerprint without one.
     pub(crate) identity: String,
+    /// Entries of an embedding.
     pub(crate) dimension: usize,
+    /// Outputs of the last layer, of which the first `dimension` are kept.
+    pub(crate) width: usize,
     pub(crate) features: usize,
     pub(crate) norm: String,
     pub(crate) linear: String,
@@ -51,19 +57,16 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    pub(crate) fn of(tail: &Tail, fingerprint: String, posterior: Option<&BakedPosterior>) -> Self {
-        let norm = match tail.norm {
-            NormKind::Layer => "layer",
-            NormKind::Rms => "rms",
-            NormKind::None => "none",
-        };
-        let identity = posterior.map_or_else(|| fingerprint.clone(), |p| fingerprint::with_posterior(&fingerprint, p));
+    /// Of an encoder that keeps `dimension` entries.
+    pub(crate) fn of(tail: &Tail, dimension: usize, fingerprint: String, posterior: Option<&BakedPosterior>) -> Self {
+        let kept = Some(dimension).filter(|dimension| *dimension != tail.dimension);
         Self {
-            identity,
+            identity: fingerprint::identity(&fingerprint, kept, posterior),
             fingerprint,
-            dimension: tail.dimension,
+            dimension,
+            width: tail.dimension,
             features: tail.features,
-            norm: norm.to_owned(),
+            norm: norm_name(tail.norm).to_owned(),
             linear: tail.linear.clone(),
             tokenizer: None,
             trace_moments: None,
@@ -74,10 +77,12 @@ impl Description {
     /// # Errors
     /// [`ErrorCode::ModelInvalid`] for metadata that is incomplete or out of range.
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self> {
+        let dimension = entry(metadata, DIMENSION)?;
         let described = Self {
             fingerprint: entry(metadata, FINGERPRINT)?,
             identity: entry(metadata, IDENTITY)?,
-            dimension: entry(metadata, DIMENSION)?,
+            dimension,
+            width: if metadata.contains_key(WIDTH) { entry(metadata, WIDTH)? } else { dimension },
             features: entry(metadata, FEATURES)?,
             norm: entry(metadata, NORM)?,
             linear: entry(metadata, LINEAR)?,
@@ -85,18 +90,24 @@ impl Description {
             trace_moments: metadata.get(TRACE).and_then(|text| moments(text)),
             precision_moments: metadata.get(PRECISION).and_then(|text| moments(text)),
         };
-        if !(1..=MOST_DIMENSIONS).contains(&described.dimension) {
-            let what = format!("the metadata entry {DIMENSION} is {}; bake it again", described.dimension);
+        if !(1..=MOST_DIMENSIONS).contains(&described.dimension) || described.width < described.dimension {
+            let what = format!(
+                "the metadata entries {DIMENSION} and {WIDTH} are {} and {}; bake it again",
+                described.dimension, described.width
+            );
             return Err(Error::new(ErrorCode::ModelInvalid, what));
         }
         Ok(described)
     }
 
+    /// The metadata of a file with this posterior, whose tokenizer has the SHA-256 `tokenizer`.
     pub(crate) fn to_metadata(&self, tokenizer: String) -> Vec<(String, String)> {
         let entries = [
             (FINGERPRINT, self.fingerprint.clone()),
+            (IDENTITY, self.identity.clone()),
             (TOKENIZER, tokenizer),
             (DIMENSION, self.dimension.to_string()),
+            (WIDTH, self.width.to_string()),
             (FEATURES, self.features.to_string()),
             (NORM, self.norm.clone()),
             (LINEAR, self.linear.clone()),
@@ -129,17 +140,32 @@ pub(crate) fn check_version(info: &BakedInfo, model: &Path) -> Result<()> {
     ))
 }
 
-/// What a baked file says about its posterior, beside the [`IDENTITY`]. Computes its moments, in the current rayon pool.
+/// How a baked file stores its posterior.
+pub(crate) fn baked_weights(info: &BakedInfo) -> Weights {
+    info.metadata.get(WEIGHTS).and_then(|name| name.parse().ok()).unwrap_or_default()
+}
+
+/// The name of a norm, as options, posteriors and metadata spell it.
+pub(crate) const fn norm_name(norm: NormKind) -> &'static str {
+    match norm {
+        NormKind::Layer => "layer",
+        NormKind::Rms => "rms",
+        NormKind::None => "none",
+    }
+}
+
+/// What a baked file says about its posterior, beside its identity. Computes its moments, in the current rayon pool.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidArgument`] where the moments leave the range of numbers.
-pub(crate) fn posterior_metadata(posterior: &Posterior) -> Result<Vec<(String, String)>> {
+pub(crate) fn posterior_metadata(posterior: &Posterior, weights: Weights) -> Result<Vec<(String, String)>> {
     let text = |moments: Moments| format!("{} {} {}", moments.count, moments.mean, moments.m2);
     let mut entries = vec![
         (METHOD, PAPER.to_owned()),
         (TAIL, posterior.tail().as_str().to_owned()),
         (PRIOR, posterior.prior_precision().to_string()),
         (SCALE, posterior.scale().to_string()),
+        (WEIGHTS, weights.as_str().to_owned()),
         (TRACE, text(posterior.trace_moments()?)),
     ];
     // Without a value where a variance is 0.

@@ -1,7 +1,7 @@
 //! A model directory in the layout of sentence-transformers, or a single `.onnx` file with its `tokenizer.json` beside it.
 //!
-//! Read are `modules.json` (types by their last part: `Transformer`, `Pooling`, `Normalize`; spellings of all versions),
-//! `1_Pooling/config.json`, `sentence_bert_config.json`, `tokenizer_config.json`, `config.json` and
+//! Read are `modules.json` (types by their last part: `Transformer`, `Pooling`, `Dense`, `Normalize`; spellings of all
+//! versions), the `config.json` of each module, `sentence_bert_config.json`, `tokenizer_config.json`, `config.json` and
 //! `config_sentence_transformers.json`. A setting that cannot be honoured is an error, never ignored.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_onnx::Pooling;
 
-use crate::pooling_config;
+use crate::modules::Modules;
 
 /// The longest text where no file says anything.
 const DEFAULT_MAX_TOKENS: usize = 512;
@@ -26,6 +26,8 @@ pub struct Directory {
     pub tokenizer: PathBuf,
     /// How token vectors become one, or why that cannot be done here.
     pub pooling: Result<Pooling>,
+    /// Folders of linear layers behind the pooling (`Dense` modules), in their order; a graph may have them inside.
+    pub dense: Vec<PathBuf>,
     /// Whether the embedding is brought to unit length.
     pub normalize: bool,
     /// The longest text in tokens, special ones included.
@@ -84,7 +86,7 @@ impl Directory {
     }
 
     fn open_folder(folder: &Path, model: PathBuf) -> Result<Self> {
-        let (pooling, normalize) = modules(folder)?;
+        let Modules { pooling, dense, normalize } = Modules::read(folder)?;
         let sentence: Value = read(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
         let prompts: BTreeMap<String, String> = sentence
             .get("prompts")
@@ -94,7 +96,7 @@ impl Directory {
             .filter_map(|(name, prefix)| Some((name.clone(), prefix.as_str()?.to_owned())))
             .collect();
         let default_prompt = sentence.get("default_prompt_name").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { model, pooling, normalize, prompts, default_prompt, ..Self::limits(folder)? })
+        Ok(Self { model, pooling, dense, normalize, prompts, default_prompt, ..Self::limits(folder)? })
     }
 
     /// Lengths, case and padding, which stand in files of their own; the rest is left at its defaults.
@@ -115,6 +117,7 @@ impl Directory {
             model: PathBuf::new(),
             tokenizer: folder.join("tokenizer.json"),
             pooling: Ok(Pooling::Mean),
+            dense: Vec::new(),
             normalize: true,
             max_tokens: position_limit.map_or(max_tokens, |limit| max_tokens.min(limit)),
             position_limit,
@@ -125,41 +128,6 @@ impl Directory {
             default_prompt: None,
         })
     }
-}
-
-/// The pooling and whether a Normalize module follows. Without `modules.json`: mean, normalised.
-fn modules(folder: &Path) -> Result<(Result<Pooling>, bool)> {
-    #[derive(serde::Deserialize)]
-    struct Module {
-        #[serde(rename = "type")]
-        kind: String,
-        #[serde(default)]
-        path: String,
-    }
-    let Some(modules) = read::<Vec<Module>>(&folder.join("modules.json"))? else {
-        return Ok((Ok(Pooling::Mean), true));
-    };
-    let (mut pooling, mut normalize) = (None, false);
-    for module in &modules {
-        match module.kind.rsplit('.').next().unwrap_or_default() {
-            "Transformer" if pooling.is_none() && !normalize => {}
-            "Pooling" if pooling.is_none() => {
-                let module_folder = inside(folder, &module.path).map_err(|error| invalid(folder, &error.message))?;
-                let file = module_folder.join("config.json");
-                let Some(config) = read::<Value>(&file)? else {
-                    return Err(invalid(&file, "modules.json names this file, but it is missing"));
-                };
-                pooling = Some(pooling_config::parse(&config).map_err(|why| unsupported(&file, &why)));
-            }
-            "Normalize" => normalize = true,
-            "Dense" => {
-                return Err(unsupported(folder, "a Dense module follows the pooling, which this version cannot apply"));
-            }
-            other => return Err(unsupported(folder, &format!("modules.json has a module of type {other}"))),
-        }
-    }
-    let none = || Err(unsupported(folder, "modules.json has no Pooling module; choose one with the option `pooling`"));
-    Ok((pooling.unwrap_or_else(none), normalize))
 }
 
 /// `max_position_embeddings`; the RoBERTa family begins to count after the padding token.
@@ -214,7 +182,7 @@ fn no_model(folder: &Path, what: &str) -> Error {
 }
 
 /// `name` below `folder`; configuration files come from strangers and must not lead out of it.
-fn inside(folder: &Path, name: &str) -> Result<PathBuf> {
+pub(crate) fn inside(folder: &Path, name: &str) -> Result<PathBuf> {
     if Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Ok(folder.join(name));
     }
@@ -227,7 +195,7 @@ pub(crate) fn folder_of(file: &Path) -> &Path {
 }
 
 /// The parsed file; `None` if there is none.
-fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
+pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     match std::fs::read(file) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| invalid(file, &error.to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -235,11 +203,11 @@ fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     }
 }
 
-fn invalid(file: &Path, why: &str) -> Error {
+pub(crate) fn invalid(file: &Path, why: &str) -> Error {
     Error::new(ErrorCode::ModelInvalid, format!("{}: {why}", file.display()))
 }
 
-fn unsupported(place: &Path, why: &str) -> Error {
+pub(crate) fn unsupported(place: &Path, why: &str) -> Error {
     Error::new(ErrorCode::ModelUnsupported, format!("{}: {why}", place.display()))
 }
 

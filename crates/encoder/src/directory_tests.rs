@@ -77,13 +77,70 @@ fn what_is_not_there_is_not_found() {
 fn modules_that_cannot_be_honoured_are_unsupported() {
     let transformer = r#"{"path": "", "type": "sentence_transformers.models.Transformer"}"#;
     for (other, word) in [
-        (r#", {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}"#, "Dense"),
+        (r#", {"path": "1_Dense", "type": "sentence_transformers.models.Dense"}"#, "precedes the pooling"),
         (r#", {"path": "", "type": "sentence_transformers.models.CNN"}"#, "CNN"),
     ] {
         let folder = folder(&[("model.onnx", ""), ("modules.json", &format!("[{transformer}{other}]"))]);
         let error = Directory::open(folder.path(), None).unwrap_err();
         assert_eq!(error.code, ErrorCode::ModelUnsupported);
         assert!(error.message.contains(word), "{error}");
+    }
+}
+
+/// `modules.json` with modules of these types and paths, and a sound pooling.
+fn modules(list: &[(&str, &str)]) -> tempfile::TempDir {
+    let list: Vec<_> = list.iter().map(|(kind, path)| serde_json::json!({ "type": kind, "path": path })).collect();
+    let pooling = r#"{"pooling_mode": "cls"}"#;
+    folder(&[
+        ("model.onnx", ""),
+        ("modules.json", &serde_json::json!(list).to_string()),
+        ("1_Pooling/config.json", pooling),
+    ])
+}
+
+#[test]
+fn dense_modules_follow_the_pooling_in_both_spellings() {
+    let old =
+        [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense"), ("Dense", "3_Dense"), ("Normalize", "")];
+    let old = old.map(|(kind, path)| (format!("sentence_transformers.models.{kind}"), path));
+    let new = [
+        ("sentence_transformers.base.modules.transformer.Transformer", ""),
+        ("sentence_transformers.sentence_transformer.modules.pooling.Pooling", "1_Pooling"),
+        ("sentence_transformers.base.modules.dense.Dense", "2_Dense"),
+        ("sentence_transformers.base.modules.dense.Dense", "3_Dense"),
+        ("sentence_transformers.sentence_transformer.modules.normalize.Normalize", "4_Normalize"),
+    ];
+    for list in [old.each_ref().map(|(kind, path)| (kind.as_str(), *path)), new] {
+        let folder = modules(&list);
+        let directory = Directory::open(folder.path(), None).unwrap();
+        assert_eq!((directory.pooling, directory.normalize), (Ok(Pooling::Cls), true));
+        assert_eq!(directory.dense, ["2_Dense", "3_Dense"].map(|name| folder.path().join(name)));
+    }
+}
+
+#[test]
+fn modules_in_another_order_are_unsupported() {
+    let (transformer, pooling) = (("Transformer", ""), ("Pooling", "1_Pooling"));
+    for (list, word) in [
+        (vec![transformer, pooling, ("Normalize", ""), ("Dense", "3_Dense")], "follows a Normalize"),
+        (vec![transformer, ("Dense", "1_Dense"), pooling], "precedes the pooling"),
+        (vec![transformer, pooling, transformer], "Transformer is out of order"),
+        (vec![transformer, ("Normalize", ""), pooling], "Normalize is out of order"),
+        (vec![transformer, pooling, pooling], "Pooling is out of order"),
+    ] {
+        let error = Directory::open(modules(&list).path(), None).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ModelUnsupported);
+        assert!(error.message.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn paths_of_modules_stay_inside() {
+    for path in ["../2_Dense", "/etc", "2_Dense/../../x"] {
+        let folder = modules(&[("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", path)]);
+        let error = Directory::open(folder.path(), None).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ModelInvalid);
+        assert!(error.message.contains("leads out"), "{error}");
     }
 }
 

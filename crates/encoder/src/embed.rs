@@ -2,7 +2,7 @@
 
 use uec_gaussian::{Cancel, Error, ErrorCode, Gaussians, Result};
 
-use crate::batch::{Budget, batches};
+use crate::batch::batches;
 use crate::encoder::Encoder;
 use crate::progress::{Phase, Progress};
 use crate::session::Outputs;
@@ -52,7 +52,7 @@ impl Encoder {
         progress.start(Phase::Embed, Some(texts.len()));
         let lengths: Vec<usize> = tokens.iter().map(|tokens| tokens.ids.len()).collect();
         progress.advance(lengths.iter().filter(|length| **length == 0).count());
-        for batch in batches(&lengths, Budget::default()) {
+        for batch in batches(&lengths, self.0.budget) {
             let rows: Vec<&[u32]> = batch.iter().map(|&position| tokens[position].ids.as_slice()).collect();
             self.0.session.run(&rows, cancel, |outputs| self.scatter(outputs, &batch, &mut embedded))?;
             progress.advance(batch.len());

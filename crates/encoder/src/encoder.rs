@@ -3,6 +3,7 @@
 //! Fitted or not, there is one path: the graph is given the outputs `mean`, `variance` (with a posterior) and `norm` in
 //! memory, exactly as [`Encoder::bake`] writes them to a file. A file that was baked before is run as it is.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -10,11 +11,14 @@ use uec_gaussian::{Error, ErrorCode, Moments, Result};
 use uec_laplace::Posterior;
 use uec_onnx::{Bake, BakedInfo, BakedPosterior, Graph, Tail, TailKind};
 
+use crate::batch::Budget;
+use crate::belonging::Owner;
 use crate::description::{self, Description};
 use crate::directory::{Directory, folder_of};
 use crate::external::ExternalWeights;
 use crate::fingerprint;
-use crate::options::{EncoderInfo, EncoderOptions, pooling_name};
+use crate::head;
+use crate::options::{EncoderInfo, EncoderOptions, FittedOn, Weights, pooling_name};
 use crate::runtime::Runtime;
 use crate::session::TokenSession;
 use crate::settings::Settings;
@@ -32,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) outputs: OutputNames,
     pub(crate) description: Description,
     pub(crate) posterior: Option<Arc<Posterior>>,
+    /// What is run at once.
+    pub(crate) budget: Budget,
     pub(crate) runtime: &'static Runtime,
     pub(crate) threads: usize,
     moments: OnceLock<Result<(Moments, Option<Moments>)>>,
@@ -42,6 +48,9 @@ pub(crate) struct Source {
     pub(crate) model: PathBuf,
     pub(crate) tokenizer: PathBuf,
     pub(crate) tail: uec_onnx::Override,
+    /// Folders of the linear layers that are applied behind the graph.
+    pub(crate) dense: Vec<PathBuf>,
+    pub(crate) fitted_on: FittedOn,
     pub(crate) baked: bool,
 }
 
@@ -69,19 +78,15 @@ impl Encoder {
             Some(info) => Parts::baked(&graph, &directory, info, options)?,
             None => Parts::original(&graph, &directory, options)?,
         };
-        let Parts { settings, tokenizer, description, outputs, bytes } = parts;
+        let Parts { source, settings, tokenizer, description, outputs, posterior, bytes } = parts;
         let padding = padding(&settings, &directory, &tokenizer);
-        let weights = ExternalWeights::of(&graph, &directory.model)?;
-        let bytes = bytes.as_deref().unwrap_or_else(|| graph.bytes());
-        let session = TokenSession::open(runtime, bytes, weights, threads, padding)?;
-        let source = Source {
-            model: directory.model,
-            tokenizer: directory.tokenizer,
-            tail: options.tail.clone(),
-            baked: graph.baked().is_some(),
-        };
+        let weights = ExternalWeights::of(&graph, &source.model)?;
+        let budget = Budget::of(&graph);
+        let bytes = bytes.map_or_else(|| graph.bytes().clone(), Into::into);
+        drop(graph);
+        let session = TokenSession::open(runtime, &bytes, weights, threads, padding)?;
         let settings = Settings { pad_id: Some(padding), ..settings };
-        let (posterior, moments) = (options.posterior.clone(), OnceLock::new());
+        let moments = OnceLock::new();
         Ok(Self(Arc::new(Inner {
             source,
             settings,
@@ -90,13 +95,14 @@ impl Encoder {
             outputs,
             description,
             posterior,
+            budget,
             runtime,
             threads,
             moments,
         })))
     }
 
-    /// D, the length of an embedding.
+    /// D, the length of an embedding: the outputs of the last layer, or as many as are kept of them.
     pub fn dimension(&self) -> usize {
         self.0.description.dimension
     }
@@ -192,10 +198,12 @@ pub(crate) fn not_fitted(what: &str) -> Error {
 }
 
 struct Parts {
+    source: Source,
     settings: Settings,
     tokenizer: TextTokenizer,
     description: Description,
     outputs: OutputNames,
+    posterior: Option<Arc<Posterior>>,
     /// The edited graph; `None` where the file is run as it is.
     bytes: Option<Vec<u8>>,
 }
@@ -205,25 +213,37 @@ impl Parts {
         let settings = Settings::from_directory(directory, options)?;
         let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)
             .map_err(|error| of_the_model(error, options.max_tokens.is_none()))?;
-        let tail = graph.tail(&options.tail)?;
-        let fingerprint = fingerprint::of(graph, &directory.tokenizer, &settings, &options.tail)?;
-        if let Some(posterior) = &options.posterior {
-            check_posterior(posterior, &tail, &fingerprint)?;
-        }
-        let posterior = options.posterior.as_deref().map(baked_posterior);
-        let description = Description::of(&tail, fingerprint, posterior.as_ref());
-        let baked = graph.bake(
-            &tail,
-            &Bake {
-                pooling: settings.pooling,
-                normalize: settings.normalize,
-                dimensions: None,
-                posterior,
-                metadata: Vec::new(),
-            },
-        )?;
+        let (tail, dense) = head::tail(graph, &options.tail, &directory.dense)?;
+        let source = Source {
+            model: directory.model.clone(),
+            tokenizer: directory.tokenizer.clone(),
+            tail: options.tail.clone(),
+            dense: dense.to_vec(),
+            fitted_on: options.fitted_on,
+            baked: false,
+        };
+        let dimension = kept(options.dimensions, &tail)?;
+        let fingerprint = fingerprint::of(graph, &source, &settings)?;
+        let owner = Owner {
+            tail: &tail,
+            dimension,
+            fingerprint: &fingerprint,
+            normalize: settings.normalize,
+            fitted_on: options.fitted_on,
+        };
+        let posterior = match &options.posterior {
+            None => None,
+            Some(given) => Some(match owner.take(given)? {
+                Cow::Borrowed(_) => Arc::clone(given),
+                Cow::Owned(cut) => Arc::new(cut),
+            }),
+        };
+        let inside = posterior.as_deref().map(|posterior| baked_posterior(posterior, Weights::Float32));
+        let description = Description::of(&tail, dimension, fingerprint, inside.as_ref());
+        let bake = bake(&settings, &description, inside, Vec::new());
+        let baked = graph.bake(&tail, &bake)?;
         let outputs = OutputNames { mean: baked.mean, variance: baked.variance, norm: baked.norm };
-        Ok(Self { settings, tokenizer, description, outputs, bytes: Some(baked.bytes) })
+        Ok(Self { source, settings, tokenizer, description, outputs, posterior, bytes: Some(baked.bytes) })
     }
 
     fn baked(graph: &Graph, directory: &Directory, info: BakedInfo, options: &EncoderOptions) -> Result<Self> {
@@ -237,12 +257,26 @@ impl Parts {
         let settings = Settings::from_metadata(&info.metadata, options)?;
         let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)?;
         let description = Description::from_metadata(&info.metadata)?;
+        if let Some(wanted) = options.dimensions.filter(|wanted| *wanted != description.dimension) {
+            return Err(Error::invalid(format!(
+                "the option `dimensions` is {wanted}, but this file was baked with {}; load the original encoder instead",
+                description.dimension
+            )));
+        }
         description.check_tokenizer(&directory.tokenizer)?;
         if graph.inputs().is_empty() {
             return Err(Error::new(ErrorCode::ModelInvalid, "the graph has no inputs"));
         }
+        let source = Source {
+            model: directory.model.clone(),
+            tokenizer: directory.tokenizer.clone(),
+            tail: options.tail.clone(),
+            dense: Vec::new(),
+            fitted_on: options.fitted_on,
+            baked: true,
+        };
         let outputs = OutputNames { mean: info.mean, variance: info.variance, norm: info.norm };
-        Ok(Self { settings, tokenizer, description, outputs, bytes: None })
+        Ok(Self { source, settings, tokenizer, description, outputs, posterior: None, bytes: None })
     }
 }
 
@@ -256,27 +290,36 @@ fn of_the_model(error: Error, not_given: bool) -> Error {
     }
 }
 
-/// # Errors
-/// [`ErrorCode::PosteriorMismatch`] for a posterior of another encoder.
-pub(crate) fn check_posterior(posterior: &Posterior, tail: &Tail, fingerprint: &str) -> Result<()> {
-    if posterior.fingerprint() == fingerprint
-        && (posterior.dimension(), posterior.features()) == (tail.dimension, tail.features)
-    {
-        return Ok(());
+/// How many outputs of the last layer an embedding keeps.
+fn kept(wanted: Option<usize>, tail: &Tail) -> Result<usize> {
+    match wanted {
+        None => Ok(tail.dimension),
+        Some(wanted) if (1..=tail.dimension).contains(&wanted) => Ok(wanted),
+        Some(wanted) => Err(Error::invalid(format!(
+            "dimensions is {wanted}; embeddings of this encoder have {} entries, of which 1 to all can be kept",
+            tail.dimension
+        ))),
     }
-    Err(Error::new(
-        ErrorCode::PosteriorMismatch,
-        "the posterior was fitted on another encoder (model, tokenizer, pooling or normalisation differ); fit this one",
-    ))
+}
+
+/// What is added to the graph.
+pub(crate) fn bake(
+    settings: &Settings,
+    description: &Description,
+    posterior: Option<BakedPosterior>,
+    metadata: Vec<(String, String)>,
+) -> Bake {
+    let dimensions = Some(description.dimension).filter(|kept| *kept != description.width);
+    Bake { pooling: settings.pooling, normalize: settings.normalize, posterior, metadata, dimensions }
 }
 
 /// The part of a posterior that becomes a piece of the graph.
-pub(crate) fn baked_posterior(posterior: &Posterior) -> BakedPosterior {
+pub(crate) fn baked_posterior(posterior: &Posterior, weights: Weights) -> BakedPosterior {
     let kind = match posterior.tail() {
         uec_laplace::TailKind::Plain => TailKind::Plain,
         uec_laplace::TailKind::FirstOrder => TailKind::FirstOrder,
     };
-    BakedPosterior { variance: posterior.variance(), kind, half: false }
+    BakedPosterior { variance: posterior.variance(), kind, half: weights == Weights::Float16 }
 }
 
 /// The padding token: as baked, as the tokenizer says, as the configuration says, else 0. It is masked in any case, but

@@ -1,7 +1,8 @@
 //! What a posterior belongs to: the SHA-256 of everything that determines the embedding of a text.
 //!
 //! Hashed are, each with its name and length before it: the model file, its external data, `tokenizer.json`, the pooling,
-//! the normalisation, and the names of the tail where the caller chose them.
+//! the normalisation, the names of the tail where the caller chose them, and the linear layers behind the graph. How many
+//! entries of an embedding are kept (Matryoshka) belongs to the posterior, not to what it was fitted on.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,8 +10,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result};
-use uec_onnx::{BakedPosterior, Graph, Override};
+use uec_onnx::{BakedPosterior, Graph};
 
+use crate::dense;
+use crate::encoder::Source;
 use crate::options::pooling_name;
 use crate::settings::Settings;
 
@@ -18,30 +21,46 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// [`ErrorCode::ModelInvalid`] if a file cannot be read.
-pub(crate) fn of(graph: &Graph, tokenizer: &Path, settings: &Settings, tail: &Override) -> Result<String> {
+pub(crate) fn of(graph: &Graph, source: &Source, settings: &Settings) -> Result<String> {
     let mut fingerprint = Fingerprint::default();
     fingerprint.bytes("model", graph.bytes());
     for file in graph.external_files() {
         fingerprint.file("external", file)?;
     }
-    fingerprint.file("tokenizer", tokenizer)?;
+    fingerprint.file("tokenizer", &source.tokenizer)?;
     fingerprint.bytes("pooling", pooling_name(settings.pooling).as_bytes());
     fingerprint.bytes("normalize", settings.normalize.to_string().as_bytes());
-    for (name, chosen) in [("linear", &tail.linear), ("norm", &tail.norm)] {
+    for (name, chosen) in [("linear", &source.tail.linear), ("norm", &source.tail.norm)] {
         if let Some(chosen) = chosen {
             fingerprint.bytes(name, chosen.as_bytes());
         }
     }
+    for folder in &source.dense {
+        fingerprint.file("dense", &folder.join(dense::CONFIG))?;
+        fingerprint.file("dense", &folder.join(dense::WEIGHTS))?;
+    }
     Ok(fingerprint.finish())
 }
 
-/// The fingerprint of an encoder together with its posterior: equal ones give equal Gaussians.
-pub(crate) fn with_posterior(encoder: &str, posterior: &BakedPosterior) -> String {
+/// The fingerprint of an encoder together with what else makes its Gaussians, so that equal ones give equal Gaussians:
+/// the entries that are kept, where that is not all of them, and the posterior.
+pub(crate) fn identity(encoder: &str, kept: Option<usize>, posterior: Option<&BakedPosterior>) -> String {
+    if kept.is_none() && posterior.is_none() {
+        return encoder.to_owned();
+    }
     let mut fingerprint = Fingerprint::default();
     fingerprint.bytes("encoder", encoder.as_bytes());
-    fingerprint.bytes("tail", format!("{:?}", posterior.kind).as_bytes());
-    let variance: Vec<u8> = posterior.variance.iter().flat_map(|v| v.to_le_bytes()).collect();
-    fingerprint.bytes("variance", &variance);
+    if let Some(dimensions) = kept {
+        fingerprint.bytes("dimensions", dimensions.to_string().as_bytes());
+    }
+    if let Some(posterior) = posterior {
+        fingerprint.bytes("tail", format!("{:?}", posterior.kind).as_bytes());
+        let variance: Vec<u8> = posterior.variance.iter().flat_map(|v| v.to_le_bytes()).collect();
+        fingerprint.bytes("variance", &variance);
+        if posterior.half {
+            fingerprint.bytes("weights", b"float16");
+        }
+    }
     fingerprint.finish()
 }
 

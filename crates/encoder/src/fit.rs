@@ -22,10 +22,8 @@ use uec_onnx::Graph;
 use crate::checkpoint::{Chain, Checkpoint, CheckpointOptions};
 use crate::dropout::word_dropped;
 use crate::encoder::Encoder;
-use crate::external::ExternalWeights;
 use crate::head::head;
 use crate::progress::{Phase, Progress};
-use crate::session::TokenSession;
 use crate::taps::Taps;
 
 /// A query, a text that answers it, and texts that do not.
@@ -140,7 +138,7 @@ impl Fitter {
         }
         let graph = Graph::read(&inner.source.model)?;
         let tail = encoder.reread_tail(&graph)?;
-        let head = head(&tail);
+        let head = head(&tail, encoder.dimension());
         let sum = RunningSum::new(&head, options.curvature, options.tail)?;
         let (checkpoint, sum) = match options.checkpoint.clone() {
             None => (None, sum),
@@ -149,11 +147,7 @@ impl Fitter {
                 (Some(checkpoint), sum)
             }
         };
-        let tapped = graph.tapped(&tail, inner.settings.pooling)?;
-        let weights = ExternalWeights::of(&graph, &inner.source.model)?;
-        let padding = inner.settings.pad_id.unwrap_or(0);
-        let session = TokenSession::open(inner.runtime, &tapped.bytes, weights, inner.threads, padding)?;
-        let taps = Taps::new(session, &tapped, &tail, inner.settings.pooling);
+        let taps = Taps::open(inner, &graph, &tail)?;
         Ok(Self {
             encoder: encoder.clone(),
             taps,

@@ -9,7 +9,9 @@
 
 mod baking;
 mod batch;
+mod belonging;
 mod checkpoint;
+mod dense;
 mod description;
 mod directory;
 mod dropout;
@@ -19,6 +21,7 @@ mod external;
 mod fingerprint;
 mod fit;
 mod head;
+mod modules;
 mod options;
 mod pooling_config;
 mod progress;
@@ -34,7 +37,7 @@ pub use dropout::word_dropped;
 pub use embed::Embedded;
 pub use encoder::Encoder;
 pub use fit::{FitOptions, FitPair, Fitter};
-pub use options::{Device, EncoderInfo, EncoderOptions};
+pub use options::{Device, EncoderInfo, EncoderOptions, FittedOn, Weights};
 pub use progress::{Phase, Progress, Snapshot};
 pub use runtime::{RUNTIME_VARIABLE, Runtime, RuntimeSearch};
 pub use tokenize::{TextTokenizer, Tokens};

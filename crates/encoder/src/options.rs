@@ -57,11 +57,68 @@ impl FromStr for Device {
     }
 }
 
+/// Which encoder a posterior was fitted on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FittedOn {
+    /// This one: fingerprints must be equal.
+    #[default]
+    This,
+    /// The one of which this is a copy with int8, 4-bit or float16 weights: the last layers must be alike.
+    Original,
+}
+
+impl FromStr for FittedOn {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "this" => Ok(Self::This),
+            "original" => Ok(Self::Original),
+            other => Err(Error::invalid(format!("fittedOn must be 'this' or 'original', not '{other}'"))),
+        }
+    }
+}
+
+/// How a baked file stores the posterior.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// As it is.
+    #[default]
+    Float32,
+    /// In half the size, with a relative error of 2⁻¹¹.
+    Float16,
+}
+
+impl Weights {
+    /// `float32` or `float16`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Float16 => "float16",
+        }
+    }
+}
+
+impl FromStr for Weights {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        [Self::Float32, Self::Float16]
+            .into_iter()
+            .find(|weights| weights.as_str() == name)
+            .ok_or_else(|| Error::invalid(format!("weights must be 'float32' or 'float16', not '{name}'")))
+    }
+}
+
 /// The options of [`crate::Encoder::load`]. What is `None` or empty is taken from the model directory.
 #[derive(Clone, Debug, Default)]
 pub struct EncoderOptions {
     /// A fitted posterior. Without one the variance is 0.
     pub posterior: Option<Arc<Posterior>>,
+    /// Which encoder it was fitted on.
+    pub fitted_on: FittedOn,
+    /// How many entries of an embedding to keep, the first ones (Matryoshka), from 1 to D; a longer posterior is cut.
+    pub dimensions: Option<usize>,
     /// Mean, first token or last token.
     pub pooling: Option<Pooling>,
     /// Whether the mean is brought to length 1.

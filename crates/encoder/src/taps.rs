@@ -1,12 +1,15 @@
-//! What the last linear layer sees of a text: a_t and u_t of its tokens, without the padding.
+//! What the last linear layer sees of a text: a_t and u_t of its tokens, without the padding. A layer behind the pooling
+//! sees one vector.
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use uec_gaussian::{Cancel, Error, ErrorCode, Result};
 use uec_laplace::{Text, pooling_weights};
-use uec_onnx::{Pooling, Tail};
+use uec_onnx::{Graph, Pooling, Stage, Tail};
 
 use crate::batch::{Budget, batches};
+use crate::encoder::Inner;
+use crate::external::ExternalWeights;
 use crate::session::{Outputs, TokenSession};
 use crate::tokenize::TextTokenizer;
 
@@ -20,8 +23,11 @@ pub(crate) struct Taps {
     activations: String,
     preactivations: String,
     features: usize,
-    dimension: usize,
+    /// Length of u_t.
+    width: usize,
+    stage: Stage,
     pooling: uec_laplace::Pooling,
+    budget: Budget,
 }
 
 /// One text.
@@ -29,7 +35,7 @@ pub(crate) struct Taps {
 pub(crate) struct Tapped {
     /// T×I.
     a: Vec<f32>,
-    /// T×D.
+    /// T×width.
     u: Vec<f32>,
     /// T.
     weights: Vec<f64>,
@@ -42,20 +48,28 @@ impl Tapped {
 }
 
 impl Taps {
-    pub(crate) fn new(session: TokenSession, tapped: &uec_onnx::Tapped, tail: &Tail, pooling: Pooling) -> Self {
-        let pooling = match pooling {
-            Pooling::Mean => uec_laplace::Pooling::Mean,
-            Pooling::Cls => uec_laplace::Pooling::Cls,
-            Pooling::Last => uec_laplace::Pooling::Last,
-        };
-        Self {
-            session,
-            activations: tapped.activations.clone(),
-            preactivations: tapped.preactivations.clone(),
+    /// Opens `graph`, the model of `encoder` read again, with a and u as outputs.
+    ///
+    /// # Errors
+    /// Those of [`Graph::tapped`] and of opening a session.
+    pub(crate) fn open(encoder: &Inner, graph: &Graph, tail: &Tail) -> Result<Self> {
+        let tapped = graph.tapped(tail, encoder.settings.pooling)?;
+        let weights = ExternalWeights::of(graph, &encoder.source.model)?;
+        let padding = encoder.settings.pad_id.unwrap_or(0);
+        Ok(Self {
+            session: TokenSession::open(encoder.runtime, &tapped.bytes, weights, encoder.threads, padding)?,
+            activations: tapped.activations,
+            preactivations: tapped.preactivations,
             features: tail.features,
-            dimension: tail.dimension,
-            pooling,
-        }
+            width: tail.dimension,
+            stage: tail.stage,
+            pooling: match encoder.settings.pooling {
+                Pooling::Mean => uec_laplace::Pooling::Mean,
+                Pooling::Cls => uec_laplace::Pooling::Cls,
+                Pooling::Last => uec_laplace::Pooling::Last,
+            },
+            budget: encoder.budget,
+        })
     }
 
     /// Runs texts, in the order given; they are cut into tokens in `pool`, before ONNX Runtime needs the processors.
@@ -79,7 +93,8 @@ impl Taps {
         let ids = ids.into_iter().collect::<Result<Vec<_>>>()?;
         let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
         let mut tapped: Vec<Tapped> = std::iter::repeat_with(Tapped::default).take(texts.len()).collect();
-        for batch in batches(&lengths, Budget { rows: RUN_ROWS, ..Budget::default() }) {
+        let budget = Budget { rows: self.budget.rows.min(RUN_ROWS), ..self.budget };
+        for batch in batches(&lengths, budget) {
             let rows: Vec<&[u32]> = batch.iter().map(|&position| ids[position].as_slice()).collect();
             self.session.run(&rows, cancel, |outputs| self.gather(outputs, &batch, &lengths, &mut tapped))?;
         }
@@ -88,16 +103,26 @@ impl Taps {
 
     /// Copies the unpadded rows of one run, whose padding is on the right.
     fn gather(&self, outputs: &Outputs<'_>, batch: &[usize], lengths: &[usize], tapped: &mut [Tapped]) -> Result<()> {
-        let width = batch.iter().map(|&position| lengths[position]).max().unwrap_or(0);
-        let a = tensor(outputs, &self.activations, [batch.len(), width, self.features])?;
-        let u = tensor(outputs, &self.preactivations, [batch.len(), width, self.dimension])?;
+        let padded = match self.stage {
+            Stage::Tokens => batch.iter().map(|&position| lengths[position]).max().unwrap_or(0),
+            Stage::Pooled => 1,
+        };
+        let shape = |size: usize| match self.stage {
+            Stage::Tokens => vec![batch.len(), padded, size],
+            Stage::Pooled => vec![batch.len(), size],
+        };
+        let a = tensor(outputs, &self.activations, &shape(self.features))?;
+        let u = tensor(outputs, &self.preactivations, &shape(self.width))?;
         for (row, &position) in batch.iter().enumerate() {
-            let tokens = lengths[position];
-            let slice = |data: &[f32], size: usize| data[row * width * size..(row * width + tokens) * size].to_vec();
+            let tokens = lengths[position].min(padded);
+            let slice = |data: &[f32], size: usize| data[row * padded * size..(row * padded + tokens) * size].to_vec();
             tapped[position] = Tapped {
                 a: slice(a, self.features),
-                u: slice(u, self.dimension),
-                weights: pooling_weights(self.pooling, &vec![true; tokens]),
+                u: slice(u, self.width),
+                weights: match self.stage {
+                    Stage::Tokens => pooling_weights(self.pooling, &vec![true; tokens]),
+                    Stage::Pooled => vec![1.0],
+                },
             };
         }
         Ok(())
@@ -110,13 +135,13 @@ pub(crate) fn unusable(text: &str, why: &str) -> Error {
     Error::invalid(format!("the text {start:?} cannot be fitted on: {why}"))
 }
 
-fn tensor<'a>(outputs: &'a Outputs<'_>, name: &str, expected: [usize; 3]) -> Result<&'a [f32]> {
+fn tensor<'a>(outputs: &'a Outputs<'_>, name: &str, expected: &[usize]) -> Result<&'a [f32]> {
     let (shape, data) = outputs.floats(name)?;
     if shape == expected {
         return Ok(data);
     }
     Err(Error::new(
         ErrorCode::ModelUnsupported,
-        format!("the tensor {name} has shape {shape:?} where {expected:?} (texts, tokens, width) was expected"),
+        format!("the tensor {name} has shape {shape:?} where {expected:?} was expected"),
     ))
 }

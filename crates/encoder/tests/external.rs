@@ -9,6 +9,7 @@ use std::path::Path;
 use fixture::{distance, embed, fitter, json, load, numbers, options, pool, runs, texts, tiny};
 use uec_encoder::{Encoder, FitOptions, FitPair, Progress};
 use uec_gaussian::{Cancel, ErrorCode};
+use uec_laplace::Posterior;
 
 /// Copies what an encoder needs beside its graph.
 fn settings(folder: &Path) {
@@ -67,6 +68,25 @@ fn a_download_cache_of_links_is_a_model() {
         std::os::unix::fs::symlink(blobs.join(blob), snapshot.join("onnx").join(name)).unwrap();
     }
     assert_reference(&snapshot);
+
+    let encoder = load(&snapshot);
+    let posterior = fitted(&encoder);
+    let file = snapshot.join("onnx/baked.onnx");
+    let error = encoder.bake(&file, Some(&posterior), None, &pool(), &Progress::default()).unwrap_err();
+    assert_eq!((error.code, file.exists()), (ErrorCode::InvalidArgument, false), "no runtime would find its weights");
+    assert!(error.message.contains("model.onnx_data is a link"), "{error}");
+}
+
+fn fitted(encoder: &Encoder) -> Posterior {
+    let (cancel, progress) = (Cancel::default(), Progress::default());
+    let pair = |query: &str, positive: &str| FitPair {
+        query: query.to_owned(),
+        positive: positive.to_owned(),
+        negatives: Vec::new(),
+    };
+    let mut fit = fitter(encoder, FitOptions::default());
+    fit.push(vec![pair("a boat at dawn", "the boat"), pair("green water", "the lake")], &cancel, &progress).unwrap();
+    fit.finish(&cancel, &progress).unwrap()
 }
 
 #[test]
@@ -81,17 +101,10 @@ fn it_is_fitted_and_baked_beside_its_weights() {
         fs::copy(tiny("bert-external/onnx").join(name), onnx.join(name)).unwrap();
     }
     let encoder = load(folder.path());
-    let (cancel, progress, pool) = (Cancel::default(), Progress::default(), pool());
-    let pair = |query: &str, positive: &str| FitPair {
-        query: query.to_owned(),
-        positive: positive.to_owned(),
-        negatives: Vec::new(),
-    };
-    let mut fit = fitter(&encoder, FitOptions::default());
-    fit.push(vec![pair("a boat at dawn", "the boat"), pair("green water", "the lake")], &cancel, &progress).unwrap();
-    let posterior = fit.finish(&cancel, &progress).unwrap();
+    let (progress, pool) = (Progress::default(), pool());
+    let posterior = fitted(&encoder);
 
-    let refused = |file: &Path| encoder.bake(file, Some(&posterior), &pool, &progress).unwrap_err().code;
+    let refused = |file: &Path| encoder.bake(file, Some(&posterior), None, &pool, &progress).unwrap_err().code;
     let weights = fs::read(onnx.join("model.onnx_data")).unwrap();
     for own in ["onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json"] {
         assert_eq!(refused(&folder.path().join(own)), ErrorCode::InvalidArgument, "{own} is a part of the model");
@@ -100,7 +113,7 @@ fn it_is_fitted_and_baked_beside_its_weights() {
     assert_eq!(fs::read(onnx.join("model.onnx_data")).unwrap(), weights);
 
     let file = onnx.join("baked.onnx");
-    encoder.bake(&file, Some(&posterior), &pool, &progress).unwrap();
+    encoder.bake(&file, Some(&posterior), None, &pool, &progress).unwrap();
     fs::copy(folder.path().join("tokenizer.json"), onnx.join("tokenizer.json")).unwrap();
     let fitted = fixture::load_with(folder.path(), &posterior);
     let texts = ["the boat", "green water at dawn"];

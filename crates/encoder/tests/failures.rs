@@ -98,14 +98,14 @@ fn a_baked_file_wants_its_own_tokenizer() {
     let posterior = fitter.finish(&cancel, &progress).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("baked.onnx");
-    encoder.bake(&file, Some(&posterior), &pool(), &progress).unwrap();
+    encoder.bake(&file, Some(&posterior), None, &pool(), &progress).unwrap();
     std::fs::copy(tiny("llama-last/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     assert_eq!(refused(&file, &options()).code, ErrorCode::TokenizerInvalid);
     std::fs::copy(tiny("bert-ts17/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     let baked = load(&file);
     assert_eq!(Fitter::new(&baked, FitOptions::default(), pool()).err().unwrap().code, ErrorCode::InvalidArgument);
     assert_eq!(
-        baked.bake(&file, None, &pool(), &progress).unwrap_err().code,
+        baked.bake(&file, None, None, &pool(), &progress).unwrap_err().code,
         ErrorCode::InvalidArgument,
         "onto itself"
     );

@@ -233,7 +233,7 @@ fn a_baked_file_is_the_fitted_encoder() {
     let expected = embed(&fitted, &texts);
     for (name, encoder, given) in [("own", &fitted, None), ("given", &plain, Some(&posterior))] {
         let file = folder.path().join(format!("{name}.onnx"));
-        encoder.bake(&file, given, &pool(), &Progress::default()).unwrap();
+        encoder.bake(&file, given, None, &pool(), &Progress::default()).unwrap();
         let baked = load(&file);
         assert_eq!(embed(&baked, &texts), expected, "bit for bit: it is the same graph");
         assert!(baked.fitted());
@@ -246,7 +246,7 @@ fn a_baked_file_is_the_fitted_encoder() {
         assert_eq!(info, original, "a baked file says about itself what its original says");
     }
     let copy = folder.path().join("copy.onnx");
-    load(&folder.path().join("own.onnx")).bake(&copy, None, &pool(), &Progress::default()).unwrap();
+    load(&folder.path().join("own.onnx")).bake(&copy, None, None, &pool(), &Progress::default()).unwrap();
     assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(folder.path().join("own.onnx")).unwrap());
 }
 
@@ -297,7 +297,8 @@ fn a_posterior_of_another_encoder_is_refused() {
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mixed.onnx");
-    let error = load(&tiny("bert-ts14")).bake(&file, Some(&posterior), &pool(), &Progress::default()).unwrap_err();
+    let error =
+        load(&tiny("bert-ts14")).bake(&file, Some(&posterior), None, &pool(), &Progress::default()).unwrap_err();
     assert_eq!((error.code, file.exists()), (ErrorCode::PosteriorMismatch, false));
 }
 
@@ -309,7 +310,7 @@ fn baking_without_a_posterior_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.onnx");
     let encoder = load(&tiny("bert-ts17"));
-    assert_eq!(encoder.bake(&file, None, &pool(), &Progress::default()).unwrap_err().code, ErrorCode::NotFitted);
+    assert_eq!(encoder.bake(&file, None, None, &pool(), &Progress::default()).unwrap_err().code, ErrorCode::NotFitted);
     assert_eq!(encoder.trace_moments().unwrap_err().code, ErrorCode::NotFitted);
     assert!(!file.exists());
 }

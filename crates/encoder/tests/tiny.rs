@@ -4,17 +4,16 @@
 
 mod fixture;
 
-use std::path::Path;
-
-use fixture::{distance, embed, json, load, numbers, options, relative, runs, texts, tiny};
+use fixture::{ENCODERS, distance, embed, embedding_before_norm, json, load, numbers, options, runs, texts, tiny};
 use uec_encoder::{Encoder, EncoderOptions, Pooling, Progress, TextTokenizer};
 use uec_gaussian::Cancel;
 
-const NAMES: [&str; 6] = ["bert-ts17", "bert-ts14", "bert-dynamo20", "bert-fp16-weights", "bert-cls", "bert-external"];
+/// Quantised with one scale for the whole batch.
+const DYNAMIC: [&str; 3] = ["bert-int8", "bert-int8-u8", "bert-int8-ortsaved"];
 
 #[test]
 fn token_ids_are_those_of_the_reference() {
-    for name in NAMES {
+    for name in ENCODERS {
         let reference = json(&tiny(name).join("reference.json"));
         let limit = reference["max_seq_length"].as_u64().unwrap() as usize;
         let tokenizer = TextTokenizer::read(&tiny(name).join("tokenizer.json"), limit, false).unwrap();
@@ -31,7 +30,7 @@ fn embeddings_are_those_of_the_reference() {
     if !runs("embeddings_are_those_of_the_reference") {
         return;
     }
-    for name in NAMES {
+    for name in ENCODERS {
         let reference = json(&tiny(name).join("reference.json"));
         let encoder = load(&tiny(name));
         assert_eq!(encoder.dimension() as u64, reference["D"].as_u64().unwrap());
@@ -41,7 +40,7 @@ fn embeddings_are_those_of_the_reference() {
         for (row, text) in reference["texts"].as_array().unwrap().iter().enumerate() {
             let mean = &embedded.gaussians.mean[row * encoder.dimension()..][..encoder.dimension()];
             assert!(distance(mean, &numbers(&text["embedding"])) < tolerance, "{name}, text {row}");
-            let pooled = numbers(&text["pooled"]);
+            let pooled = embedding_before_norm(text);
             let length = pooled.iter().map(|z| z * z).sum::<f64>().sqrt();
             assert!((f64::from(embedded.norms[row]) - length).abs() < tolerance * length, "{name}, text {row}");
         }
@@ -49,7 +48,22 @@ fn embeddings_are_those_of_the_reference() {
         assert!(embedded.gaussians.variance.iter().all(|&v| v == 0.0), "{name}: not fitted, so no variance");
         assert!(!encoder.fitted());
         assert_eq!(embedded.truncated, [0, 0, 0, 0, 0, 1], "{name}: the last text is longer than 32");
+        let info = encoder.info();
+        assert_eq!(
+            (info.pooling.as_str(), info.normalize),
+            (word(&reference["pooling"]), reference["normalize"] == true)
+        );
+        let norm = match word(&reference["norm"]["type"]) {
+            "LayerNorm" => "layer",
+            "RMSNorm" => "rms",
+            _ => "none",
+        };
+        assert_eq!(info.norm, norm, "{name}");
     }
+}
+
+fn word(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap()
 }
 
 #[test]
@@ -57,7 +71,7 @@ fn a_batch_gives_what_its_texts_give_alone() {
     if !runs("a_batch_gives_what_its_texts_give_alone") {
         return;
     }
-    for name in NAMES {
+    for name in ENCODERS {
         let encoder = load(&tiny(name));
         let mut texts = texts(&json(&tiny(name).join("reference.json")));
         for copy in 0..150 {
@@ -68,7 +82,14 @@ fn a_batch_gives_what_its_texts_give_alone() {
             let alone = embed(&encoder, &[text]);
             let expected: Vec<f64> = alone.gaussians.mean.iter().map(|&x| f64::from(x)).collect();
             let mean = &together.gaussians.mean[row * encoder.dimension()..][..encoder.dimension()];
-            assert!(distance(mean, &expected) < 1e-5, "{name}, text {row}");
+            // Other shapes round otherwise: by one step where values are rounded to few bits.
+            let tolerance = match name {
+                _ if DYNAMIC.contains(&name) => 0.0,
+                "bert-qdq" => 5e-2,
+                "bert-fp16" => 5e-3,
+                _ => 1e-5,
+            };
+            assert!(distance(mean, &expected) <= tolerance, "{name}, text {row}: {}", distance(mean, &expected));
             assert_eq!(together.tokens[row], alone.tokens[0]);
             assert_eq!(together.tokens_per_word[row], alone.tokens_per_word[0]);
         }
@@ -142,68 +163,6 @@ fn options_override_the_directory() {
     assert_eq!(prompted.gaussians, written.gaussians);
     let length = written.gaussians.mean.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     assert!((length / f64::from(written.norms[0]) - 1.0).abs() < 1e-6, "not normalised");
-}
-
-/// `variance.json` holds V and the variance of each text by the first-order tail, computed in float64.
-#[test]
-fn a_baked_graph_gives_the_variance_of_the_reference() {
-    if !runs("a_baked_graph_gives_the_variance_of_the_reference") {
-        return;
-    }
-    for name in ["bert-ts17", "bert-cls"] {
-        let expected = json(&tiny(name).join("variance.json"));
-        let folder = copy(name);
-        let file = folder.path().join("baked.onnx");
-        bake_by_hand(&folder.path().join("onnx/model.onnx"), &file, &numbers(&expected["V"]), name);
-        let encoder = load(&file);
-        assert!(encoder.fitted());
-        let embedded = embed(&encoder, &texts(&expected));
-        for (row, text) in expected["texts"].as_array().unwrap().iter().enumerate() {
-            let part = row * 32..(row + 1) * 32;
-            assert!(distance(&embedded.gaussians.mean[part.clone()], &numbers(&text["mu"])) < 1e-5, "{name}, {row}");
-            let error = relative(&embedded.gaussians.variance[part], &numbers(&text["v_mu"]));
-            assert!(error < 1e-4, "{name}, text {row}: {error}");
-        }
-    }
-}
-
-/// A baked file with this V, as an encoder's own `bake` would write it.
-fn bake_by_hand(model: &Path, file: &Path, variance: &[f64], name: &str) {
-    let graph = uec_onnx::Graph::read(model).unwrap();
-    let tail = graph.tail(&uec_onnx::Override::default()).unwrap();
-    let pooling = if name == "bert-cls" { "cls" } else { "mean" };
-    let tokenizer = file.parent().unwrap().join("tokenizer.json");
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read(tokenizer).unwrap());
-    let metadata = [
-        ("uec.pooling", pooling.to_owned()),
-        ("uec.normalize", "true".to_owned()),
-        ("uec.max_tokens", "32".to_owned()),
-        ("uec.lower_case", "false".to_owned()),
-        ("uec.fingerprint", "0".repeat(64)),
-        ("uec.identity", "1".repeat(64)),
-        ("uec.tokenizer_sha256", digest.iter().map(|byte| format!("{byte:02x}")).collect()),
-        ("uec.dimension", "32".to_owned()),
-        ("uec.features", "64".to_owned()),
-        ("uec.norm_kind", "layer".to_owned()),
-        ("uec.linear", tail.linear.clone()),
-    ];
-    let baked = graph
-        .bake(
-            &tail,
-            &uec_onnx::Bake {
-                pooling: pooling.parse().unwrap(),
-                normalize: true,
-                dimensions: None,
-                posterior: Some(uec_onnx::BakedPosterior {
-                    variance: variance.iter().map(|&v| v as f32).collect(),
-                    kind: uec_onnx::TailKind::FirstOrder,
-                    half: false,
-                }),
-                metadata: metadata.map(|(key, value)| (key.to_owned(), value)).to_vec(),
-            },
-        )
-        .unwrap();
-    std::fs::write(file, baked.bytes).unwrap();
 }
 
 /// A copy of a tiny encoder's folder that may be changed.

@@ -24,6 +24,10 @@ pub struct NativeEncoderOptions {
     pub pooling: Option<String>,
     /// Unit-length means.
     pub normalize: Option<bool>,
+    /// Entries of an embedding to keep.
+    pub dimensions: Option<u32>,
+    /// this or original.
+    pub fitted_on: Option<String>,
     /// Longest text.
     pub max_tokens: Option<u32>,
     /// Prefixes by name.
@@ -48,6 +52,8 @@ impl NativeEncoderOptions {
     fn parse(self) -> uec_gaussian::Result<EncoderOptions> {
         Ok(EncoderOptions {
             posterior: None,
+            fitted_on: self.fitted_on.map(|name| name.parse()).transpose()?.unwrap_or_default(),
+            dimensions: self.dimensions.map(|dimensions| dimensions as usize),
             pooling: self.pooling.map(|name| name.parse()).transpose()?,
             normalize: self.normalize,
             max_tokens: self.max_tokens.map(|tokens| tokens as usize),
@@ -265,6 +271,7 @@ impl NativeEncoder {
         job: &Job,
         file: String,
         posterior: Option<ClassInstance<'env, NativePosterior>>,
+        weights: Option<String>,
     ) -> Result<Object<'env>> {
         let encoder = self.alive(env)?;
         let posterior = posterior.map(|posterior| Arc::clone(&posterior.inner));
@@ -272,7 +279,10 @@ impl NativeEncoder {
             env,
             job,
             on_thread,
-            move |job| encoder.bake(&PathBuf::from(file), posterior.as_deref(), &*pool()?, &job.progress),
+            move |job| {
+                let weights = weights.map(|name| name.parse()).transpose()?;
+                encoder.bake(&PathBuf::from(file), posterior.as_deref(), weights, &*pool()?, &job.progress)
+            },
             |_, ()| Ok(()),
         )
     }
