@@ -133,7 +133,7 @@ export type Names = AllTrue<
     Same<contract.SearchOptions, uec.SearchOptions>,
     Same<contract.ErrorCode, uec.ErrorCode>,
     Same<keyof contract.EnsembleOptions, keyof uec.EnsembleOptions>,
-    Same<keyof contract.EncoderOptions | 'signal', keyof uec.EncoderOptions>,
+    Same<keyof contract.EncoderOptions | 'signal' | 'dimensions' | 'fittedOn', keyof uec.EncoderOptions>,
     Same<keyof contract.FitOptions | 'checkpointSeconds', keyof uec.FitOptions>,
     Same<keyof contract.SearchOptions, keyof uec.SearchOptions>,
     Same<contract.Score, pure.Score>,

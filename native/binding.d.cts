@@ -50,7 +50,7 @@ export declare class NativeEncoder {
   /** Gaussians of texts. */
   embed(job: Job, texts: Array<string>, prompt?: string | undefined | null): Promise<NativeEmbedded>
   /** Writes an ordinary .onnx file. */
-  bake(job: Job, file: string, posterior?: NativePosterior | undefined | null): Promise<void>
+  bake(job: Job, file: string, posterior?: NativePosterior | undefined | null, weights?: string | undefined | null): Promise<void>
   /** Begins a fit. */
   fitter(job: Job, options: NativeFitOptions): Promise<NativeFitter>
   /** Waits for queued calls and frees the model. */
@@ -289,6 +289,10 @@ export interface NativeEncoderOptions {
   pooling?: string
   /** Unit-length means. */
   normalize?: boolean
+  /** Entries of an embedding to keep. */
+  dimensions?: number
+  /** this or original. */
+  fittedOn?: string
   /** Longest text. */
   maxTokens?: number
   /** Prefixes by name. */

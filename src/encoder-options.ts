@@ -9,6 +9,16 @@ import { checkSignal } from './signal.ts'
 export interface EncoderOptions {
   /** A fitted posterior, or its file. */
   posterior?: Posterior | string
+  /**
+   * 'original': the posterior was fitted on the encoder of which this one is a copy with int8, 4-bit or float16 weights. Then the last
+   * layers need only be alike (sizes, kind and scales of the norm, squared norm of the weights). Default 'this'.
+   */
+  fittedOn?: 'this' | 'original'
+  /**
+   * Keep the first so many entries of an embedding, for encoders trained that way (Matryoshka), before it is normalised. A posterior of
+   * more dimensions is cut. Default: all.
+   */
+  dimensions?: number
   /** Default: what the model directory says, else mean. */
   pooling?: 'mean' | 'cls' | 'last'
   /** Unit-length embeddings. Default: what the model directory says, else true. */
@@ -41,6 +51,8 @@ const CHECKS: { [Name in keyof EncoderOptions]-?: (value: unknown) => unknown } 
     if (typeof value !== 'string' && !(value instanceof Posterior))
       throw invalid(`posterior must be a Posterior or the path of its file, not ${describe(value)}`)
   },
+  fittedOn: (value) => oneOf('fittedOn', value, ['this', 'original']),
+  dimensions: (value) => integer('dimensions', value, 1, 0xffffffff),
   pooling: (value) => oneOf('pooling', value, ['mean', 'cls', 'last']),
   normalize: (value) => boolean('normalize', value),
   maxTokens: (value) => integer('maxTokens', value, 1, 0xffffffff),

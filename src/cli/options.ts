@@ -74,6 +74,8 @@ export const formatOption = () =>
 export interface EncoderFlags {
   pooling?: 'mean' | 'cls' | 'last'
   normalize: boolean
+  dimensions?: number
+  fittedOn?: 'this' | 'original'
   maxTokens?: number
   onnx?: string
   threads?: number
@@ -91,6 +93,13 @@ export function addEncoderOptions(command: Command): Command {
       ]),
     )
     .option('--no-normalize', 'do not normalise embeddings to unit length')
+    .option('--dimensions <n>', 'keep the first so many entries of an embedding (Matryoshka)', integer(1))
+    .addOption(
+      new Option(
+        '--fitted-on <encoder>',
+        'which encoder the posterior was fitted on: this one, or the original of this quantised copy',
+      ).choices(['this', 'original']),
+    )
     .option('--max-tokens <n>', 'truncate texts after so many tokens', integer(1))
     .option('--onnx <name>', 'which .onnx file inside the directory')
     .option('--threads <n>', 'compute threads of an encoder', integer(1))
@@ -99,10 +108,12 @@ export function addEncoderOptions(command: Command): Command {
 }
 
 export function encoderOptions(flags: EncoderFlags): EncoderOptions {
-  const { pooling, maxTokens, onnx, threads, device, runtime } = flags
+  const { pooling, dimensions, fittedOn, maxTokens, onnx, threads, device, runtime } = flags
   return defined({
     pooling,
     normalize: flags.normalize ? undefined : false,
+    dimensions,
+    fittedOn,
     maxTokens,
     file: onnx,
     threads,

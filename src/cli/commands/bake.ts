@@ -1,21 +1,24 @@
 /** `uec bake`: an ordinary .onnx that gives mean and variance (method §3). */
 import { stat } from 'node:fs/promises'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { Context } from '../context.ts'
 import { library } from '../library.ts'
-import { addEncoderOptions, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
+import { addEncoderOptions, defined, type EncoderFlags, encoderOptions, jsonOption } from '../options.ts'
 import { refuseOverwrite } from '../output/overwrite.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {
   posterior: string
   output: string
+  weights?: 'float32' | 'float16'
   json?: boolean
 }
 
 const EXAMPLES = `
 Examples:
   $ uec bake models/student-l3-de --posterior de.safetensors -o de.onnx
+  $ uec bake models/student-l3-de --onnx onnx/model_quantized.onnx --fitted-on original --weights float16 \\
+      --posterior de.safetensors -o de-int8.onnx
 
 The file has the outputs of the original, and mean, variance and norm. Every ONNX Runtime runs it.`
 
@@ -25,6 +28,12 @@ export function bakeCommand(context: Context): Command {
     .argument('<model>', 'directory or .onnx file of the encoder')
     .requiredOption('-p, --posterior <file>', 'a posterior of this encoder, from `uec fit`')
     .requiredOption('-o, --output <file>', 'where the .onnx file goes')
+    .addOption(
+      new Option('--weights <type>', 'how the posterior is stored; float32 unless given').choices([
+        'float32',
+        'float16',
+      ]),
+    )
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return addEncoderOptions(command).action((model: string, flags: Flags) => bake(context, model, flags))
@@ -37,7 +46,9 @@ async function bake({ signal }: Context, model: string, flags: Flags): Promise<v
   const posterior = await Posterior.load(flags.posterior)
   await using encoder = await Encoder.load(model, { ...encoderOptions(flags), posterior })
   signal.throwIfAborted()
-  await reporter.run(`Baking ${model}`, () => encoder.bake(flags.output))
+  await reporter.run(`Baking ${model}`, () =>
+    encoder.bake(flags.output, undefined, defined({ weights: flags.weights })),
+  )
   const { size } = await stat(flags.output)
   if (flags.json) console.log(JSON.stringify({ file: flags.output, bytes: size, seconds: reporter.seconds }))
   else console.log(`${flags.output}: ${(size / 1e6).toFixed(1)} MB`)
