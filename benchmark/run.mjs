@@ -29,8 +29,10 @@ const count = (text) => {
   return value
 }
 const starts = (text, before) => {
-  if (!known.some((id) => id.startsWith(text))) throw new InvalidArgumentError(`one of ${known.join(', ')}`)
-  return [...before, text]
+  const names = text.split(',')
+  if (names.some((name) => !known.some((id) => id.startsWith(name))))
+    throw new InvalidArgumentError(`some of ${known.join(', ')}`)
+  return [...before, ...names]
 }
 
 const options = new Command('npm run bench --')
@@ -39,7 +41,7 @@ const options = new Command('npm run bench --')
   .addOption(new Option('--rows <n>', 'rows in the index (1 000 000)').argParser(count).env('UEC_BENCH_ROWS'))
   .option('--pairs <n>', 'pairs of a fit (4 096)', count)
   .option('--rounds <n>', 'rounds of each row (7)', count)
-  .option('--only <row>', 'only rows whose name starts so; may be repeated', starts, [])
+  .option('--only <rows>', 'only rows whose names start so, with commas between them', starts, [])
   .option('--list', 'print the names of the rows and end')
   .option(
     '--out <folder>',

@@ -1,4 +1,5 @@
-//! Diagonal Gaussians: scores, coefficients, convolution, top-k selection, log-linear calibration.
+//! Diagonal Gaussians: scores, coefficients, convolution, top-k selection, log-linear calibration; and the matrix product
+//! of the curvature, because the vector kernels are here.
 //!
 //! Formulas: Lim et al., "Uncertainty-driven Embedding Convolution", ICLR 2026 (arXiv 2507.20718). No I/O and no
 //! threads of its own: parallel routines run in whichever rayon pool the caller installs.

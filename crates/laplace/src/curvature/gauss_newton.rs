@@ -120,13 +120,16 @@ impl<'a> Sample<'a> {
             });
             for (stack, &j) in others.iter().enumerate() {
                 self.add_candidate(positives, j, first, stack, product);
+                let p = self.probabilities[j];
                 let sums = mean.chunks_exact_mut(features).zip(square.chunks_exact_mut(features));
                 for (row, (mean, square)) in sums.enumerate() {
-                    let x = product.row(stack, row).flatten().zip(base.row(0, row).flatten());
-                    for ((mean, square), (x, base)) in mean.iter_mut().zip(square).zip(x) {
-                        let x = f64::from(x - base);
-                        *mean += self.probabilities[j] * x;
-                        *square += self.probabilities[j] * (x * x);
+                    let sums = mean.chunks_mut(MatrixProduct::PIECE).zip(square.chunks_mut(MatrixProduct::PIECE));
+                    for ((mean, square), (x, base)) in sums.zip(product.row(stack, row).zip(base.row(0, row))) {
+                        for ((mean, square), (x, base)) in mean.iter_mut().zip(square).zip(x.iter().zip(base)) {
+                            let x = f64::from(x - base);
+                            *mean += p * x;
+                            *square += p * (x * x);
+                        }
                     }
                 }
             }

@@ -75,6 +75,8 @@ impl Default for MatrixProduct {
 impl MatrixProduct {
     /// Rows of a stack are computed in multiples of this many: a height that is one wastes nothing.
     pub const TILE: usize = TALL;
+    /// Numbers of a row's pieces, of which the last may have fewer.
+    pub const PIECE: usize = PANEL;
 
     /// Begins anew with zeros: `stacks` stacks of `height` rows of `width` numbers.
     pub fn start(&mut self, stacks: usize, height: usize, width: usize) {
@@ -140,7 +142,7 @@ impl MatrixProduct {
         unsafe { dispatch(self.level, Squares { product: self, scales, to }) };
     }
 
-    /// One row of C, in pieces.
+    /// One row of C, in pieces of [`Self::PIECE`] numbers.
     ///
     /// # Panics
     /// If there is no such row.
