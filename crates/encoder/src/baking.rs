@@ -1,7 +1,7 @@
 //! Writing an encoder as one ordinary `.onnx` file.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::ThreadPool;
 use uec_gaussian::{Error, ErrorCode, Result};
@@ -12,6 +12,7 @@ use crate::belonging::Owner;
 use crate::description::{Description, baked_weights, posterior_metadata};
 use crate::encoder::{Encoder, bake, baked_posterior, not_fitted};
 use crate::options::Weights;
+use crate::weights::check_beside;
 use crate::{Phase, Progress, fingerprint, head};
 
 impl Encoder {
@@ -23,8 +24,8 @@ impl Encoder {
     /// # Errors
     /// [`ErrorCode::NotFitted`] if there is no posterior at all, [`ErrorCode::PosteriorMismatch`] for one of another
     /// encoder, [`ErrorCode::ModelInvalid`] if the model has changed on disk since it was loaded,
-    /// [`ErrorCode::InvalidArgument`] for a target that would replace a file of the model or leave its external weights
-    /// behind, [`ErrorCode::FileWrite`].
+    /// [`ErrorCode::InvalidArgument`] for a target that would replace a file of the model or stand without its external
+    /// weights, [`ErrorCode::FileWrite`].
     pub fn bake(
         &self,
         file: &Path,
@@ -39,7 +40,7 @@ impl Encoder {
         let graph = Graph::read(model)?;
         let own = [model.as_path(), &inner.source.tokenizer];
         check_target(file, own.into_iter().chain(graph.external_files().iter().map(|weights| weights.as_path())))?;
-        check_folder(&graph, model, file)?;
+        check_beside(&graph, model, file)?;
         if inner.source.baked {
             return self.copy_baked(&graph, file, posterior.is_some(), weights);
         }
@@ -104,27 +105,4 @@ fn check_target<'a>(file: &Path, mut own: impl Iterator<Item = &'a Path>) -> Res
         return Err(Error::invalid(format!("{} is a file of the model itself; bake to another one", file.display())));
     }
     Ok(())
-}
-
-/// External weights are found beside the file alone, and not through links that leave its folder.
-fn check_folder(graph: &Graph, model: &Path, file: &Path) -> Result<()> {
-    if graph.external_files().is_empty() {
-        return Ok(());
-    }
-    let folder = |path: &Path| std::path::absolute(path).ok()?.parent()?.canonicalize().ok();
-    if folder(model) != folder(file) {
-        let what = format!("the weights of {} lie in files beside it: bake into the same folder", model.display());
-        return Err(Error::invalid(what));
-    }
-    let outside = |weights: &&PathBuf| {
-        weights.canonicalize().is_ok_and(|real| !folder(file).is_some_and(|f| real.starts_with(f)))
-    };
-    match graph.external_files().iter().find(outside) {
-        None => Ok(()),
-        Some(link) => Err(Error::invalid(format!(
-            "{} is a link out of its folder, through which a baked file would not find its weights: copy the model without \
-             links, and bake that",
-            link.display()
-        ))),
-    }
 }

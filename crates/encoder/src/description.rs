@@ -5,7 +5,7 @@ use std::path::Path;
 
 use uec_gaussian::{Error, ErrorCode, Moments, Result};
 use uec_laplace::Posterior;
-use uec_onnx::{BakedInfo, BakedPosterior, NormKind, Tail};
+use uec_onnx::{BakedInfo, BakedPosterior, Graph, NormKind, Tail};
 
 use crate::fingerprint;
 use crate::options::Weights;
@@ -126,6 +126,16 @@ impl Description {
         }
         Ok(())
     }
+}
+
+/// What a baked file says about itself: the entries `uec.*`, and any other that the file has.
+///
+/// # Errors
+/// [`ErrorCode::ModelInvalid`] for a file that cannot be read or is not baked.
+pub fn baked_metadata(file: &Path) -> Result<BTreeMap<String, String>> {
+    let info = Graph::read(file)?.baked();
+    let not_baked = || Error::new(ErrorCode::ModelInvalid, format!("{} is not a baked encoder", file.display()));
+    info.map(|info| info.metadata).ok_or_else(not_baked)
 }
 
 /// # Errors

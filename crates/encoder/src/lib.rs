@@ -30,8 +30,10 @@ mod session;
 mod settings;
 mod taps;
 mod tokenize;
+mod weights;
 
 pub use checkpoint::CheckpointOptions;
+pub use description::baked_metadata;
 pub use directory::Directory;
 pub use dropout::word_dropped;
 pub use embed::Embedded;

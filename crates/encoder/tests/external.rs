@@ -112,12 +112,23 @@ fn it_is_fitted_and_baked_beside_its_weights() {
     assert_eq!(refused(&folder.path().join("baked.onnx")), ErrorCode::InvalidArgument, "away from its weights");
     assert_eq!(fs::read(onnx.join("model.onnx_data")).unwrap(), weights);
 
+    let elsewhere = folder.path().join("elsewhere");
+    encoder.copy_weights(&elsewhere).unwrap();
+    let copy = elsewhere.join("baked.onnx");
+    encoder.bake(&copy, Some(&posterior), &pool, &progress).unwrap();
+    fs::copy(folder.path().join("tokenizer.json"), elsewhere.join("tokenizer.json")).unwrap();
+
     let file = onnx.join("baked.onnx");
     encoder.bake(&file, Some(&posterior), None, &pool, &progress).unwrap();
     fs::copy(folder.path().join("tokenizer.json"), onnx.join("tokenizer.json")).unwrap();
     let fitted = fixture::load_with(folder.path(), &posterior);
     let texts = ["the boat", "green water at dawn"];
     assert_eq!(embed(&load(&file), &texts), embed(&fitted, &texts));
+    assert_eq!(embed(&load(&copy), &texts), embed(&fitted, &texts), "beside a copy of the weights");
+    let mut other = weights.clone();
+    other[0] ^= 1;
+    fs::write(elsewhere.join("model.onnx_data"), other).unwrap();
+    assert_eq!(refused(&copy), ErrorCode::InvalidArgument, "beside other weights");
 
     fs::write(onnx.join("model.onnx_data"), &weights[..weights.len() - 1]).unwrap();
     assert_eq!(Encoder::load(folder.path(), &options()).err().unwrap().code, ErrorCode::ModelInvalid);

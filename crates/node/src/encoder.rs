@@ -287,6 +287,20 @@ impl NativeEncoder {
         )
     }
 
+    /// Copies the files beside the model that its weights lie in to where a file baked into `folder` looks for them.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn copy_weights<'env>(&self, env: &'env Env, job: &Job, folder: String) -> Result<Object<'env>> {
+        let encoder = self.alive(env)?;
+        promise(env, job, on_thread, move |_| encoder.copy_weights(&PathBuf::from(folder)), |_, ()| Ok(()))
+    }
+
+    /// What a baked file says about itself.
+    #[napi(catch_unwind, ts_return_type = "Promise<Record<string, string>>")]
+    pub fn baked_metadata<'env>(env: &'env Env, job: &Job, file: String) -> Result<Object<'env>> {
+        let read = move |_: &Job| uec_encoder::baked_metadata(&PathBuf::from(file));
+        promise(env, job, on_thread, read, |_, entries| Ok(entries.into_iter().collect::<HashMap<_, _>>()))
+    }
+
     /// Begins a fit.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeFitter>")]
     pub fn fitter<'env>(&self, env: &'env Env, job: &Job, options: NativeFitOptions) -> Result<Object<'env>> {
