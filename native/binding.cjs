@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.IdPortions = nativeBinding.IdPortions
 module.exports.Job = nativeBinding.Job
+module.exports.NativeAlignment = nativeBinding.NativeAlignment
 module.exports.NativeEncoder = nativeBinding.NativeEncoder
 module.exports.NativeFilter = nativeBinding.NativeFilter
 module.exports.NativeFitter = nativeBinding.NativeFitter

@@ -27,6 +27,26 @@ export declare class Job {
   progress(): JobProgress
 }
 
+/** A of D_out×D_in, orthogonal; immutable. */
+export declare class NativeAlignment {
+  /** Orthogonal Procrustes from n×D_in to n×D_out. */
+  static fit(job: Job, anchors: Float32Array, columns: number, reference: Float32Array, rows: number): Promise<NativeAlignment>
+  /** A stored map, row-major, refused unless it is orthogonal. */
+  static restore(job: Job, matrix: Float32Array, rows: number, columns: number, cosine: number, anchors: number): Promise<NativeAlignment>
+  /** Row-major, D_out×D_in. */
+  matrix(): Float32Array
+  /** D_out. */
+  get rows(): number
+  /** D_in. */
+  get columns(): number
+  /** Mean cosine over the anchors. */
+  get cosine(): number
+  /** Anchors that counted. */
+  get anchors(): number
+  /** Gaussians carried over. */
+  map(job: Job, rows: NativeRows): Promise<NativeMapped>
+}
+
 /** A loaded encoder. */
 export declare class NativeEncoder {
   /** Loads a directory or a file. */
@@ -51,6 +71,10 @@ export declare class NativeEncoder {
   embed(job: Job, texts: Array<string>, prompt?: string | undefined | null): Promise<NativeEmbedded>
   /** Writes an ordinary .onnx file. */
   bake(job: Job, file: string, posterior?: NativePosterior | undefined | null, weights?: string | undefined | null): Promise<void>
+  /** Copies the files beside the model that its weights lie in to where a file baked into `folder` looks for them. */
+  copyWeights(job: Job, folder: string): Promise<void>
+  /** What a baked file says about itself. */
+  static bakedMetadata(job: Job, file: string): Promise<Record<string, string>>
   /** Begins a fit. */
   fitter(job: Job, options: NativeFitOptions): Promise<NativeFitter>
   /** Waits for queued calls and frees the model. */
@@ -165,8 +189,11 @@ export declare function calibrate(job: Job, data: NativeCalibrationPairs): Promi
 /** What computes on this machine. */
 export declare function capabilities(): NativeCapabilities
 
-/** K members of n rows to their mixture. */
-export declare function convolve(job: Job, members: Array<NativeRows>, plan: NativeCoefficients, normalize: boolean): Promise<NativeMixture>
+/**
+ * K members of n rows to their mixture. `alignments` holds the map of each member, or nothing at all; the coefficients come
+ * from the members as they are.
+ */
+export declare function convolve(job: Job, members: Array<NativeRows>, plan: NativeCoefficients, normalize: boolean, alignments?: Array<NativeAlignment | undefined | null> | undefined | null): Promise<NativeMixture>
 
 /** Cancels and awaits every job of the process, at most this many milliseconds: called when the process exits. */
 export declare function drainJobs(milliseconds: number): void
@@ -373,6 +400,14 @@ export interface NativeIndexOptions {
   prefilter: boolean
   /** Of the ensemble that makes the rows. */
   fingerprint?: string
+}
+
+/** n mapped Gaussians of dimension D_out. */
+export interface NativeMapped {
+  /** n×D_out. */
+  mean: Float32Array
+  /** n×D_out. */
+  variance: Float32Array
 }
 
 /** Mixed Gaussians. */

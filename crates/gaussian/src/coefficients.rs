@@ -13,7 +13,7 @@
 use rayon::prelude::*;
 
 use crate::lanes::reciprocals;
-use crate::{Calibration, Cancel, Error, Result, Row, Rows, Source};
+use crate::{Calibration, Cancel, Error, Result, Row, Rows, TRACE};
 
 /// A coefficient rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,11 +37,11 @@ pub enum Coefficients<'a> {
 /// The n×K coefficients of K members with n rows each, row-major; each row sums to 1 (to 0 where no member is valid).
 /// `temperature` is used by the two softmax rules. `uncertainties` (n×K×J, J the number of the calibration's sources) is
 /// used by [`Coefficients::Calibrated`] and may be left out if the trace is its only source. A row's coefficients depend
-/// on that row alone.
+/// on that row alone. Members may differ in dimension: what counts is each encoder's own variance, before any alignment.
 ///
 /// # Errors
 /// [`crate::ErrorCode::InvalidArgument`] for a bad parameter, no member, different numbers of rows or missing
-/// uncertainties; [`crate::ErrorCode::DimensionMismatch`]; [`crate::ErrorCode::Aborted`].
+/// uncertainties; [`crate::ErrorCode::Aborted`].
 pub fn coefficients(
     rule: Coefficients<'_>,
     temperature: f64,
@@ -69,7 +69,6 @@ pub(crate) fn check_members(members: &[Rows<'_>]) -> Result<usize> {
         return Err(Error::invalid("no members: at least one batch of Gaussians is needed"));
     };
     for (index, member) in members.iter().enumerate() {
-        first.same_dimension(member)?;
         if member.len() != first.len() {
             return Err(Error::invalid(format!(
                 "member {index} has {} rows and member 0 has {}: every member embeds the same texts",
@@ -103,7 +102,7 @@ fn check_rule(
             calibration.validate(k)?;
             let width = calibration.sources.len();
             match uncertainties {
-                None if calibration.sources.iter().all(|source| *source == Source::Trace) => Ok(0),
+                None if calibration.sources.iter().all(|source| source == TRACE) => Ok(0),
                 None => Err(Error::invalid("this calibration needs uncertainties (rows × members × sources)")),
                 Some(values) if values.len() == rows * k * width => Ok(width),
                 Some(values) => Err(Error::invalid(format!(

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alignment;
 mod all_pairs;
 mod calibration;
 mod cancel;
@@ -25,11 +26,14 @@ mod similarity;
 mod temperature;
 mod topk;
 
+pub use alignment::{Alignment, MIN_ANCHORS, Procrustes, procrustes};
 pub use all_pairs::all_pairs;
-pub use calibration::{Calibration, CalibrationPairs, MIN_PAIRS, Source, choose_calibration, fit_calibration};
+pub use calibration::{
+    Calibration, CalibrationPairs, MAX_SOURCES, MIN_PAIRS, TRACE, choose_calibration, fit_calibration,
+};
 pub use cancel::Cancel;
 pub use coefficients::{Coefficients, coefficients};
-pub use convolution::{Alignment, Convolved, convolve, mix_row};
+pub use convolution::{Convolved, convolve, mix_row};
 pub use error::{Error, ErrorCode, Result};
 pub use gaussians::{Gaussians, Row, Rows};
 pub use kernels::product::{MatrixProduct, PackedMatrix};

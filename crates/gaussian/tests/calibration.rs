@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use uec_gaussian::{
-    Calibration, CalibrationPairs, Cancel, Coefficients, ErrorCode, Gaussians, Source, choose_calibration,
-    coefficients, fit_calibration,
+    Calibration, CalibrationPairs, Cancel, Coefficients, ErrorCode, Gaussians, choose_calibration, coefficients,
+    fit_calibration,
 };
 
 const DIMENSION: usize = 16;
@@ -54,7 +54,7 @@ impl Planted {
             document_means: &document.each_ref().map(Vec::as_slice),
             query_uncertainties: &self.uncertainties[0],
             document_uncertainties: &self.uncertainties[1],
-            sources: &[Source::Trace, Source::InverseNorm],
+            sources: &["trace", "inverse-norm"],
         })
     }
 }
@@ -62,7 +62,7 @@ impl Planted {
 #[test]
 fn the_telling_source_alone_is_chosen() {
     let chosen = Planted::new(120).with(|pairs| choose_calibration(pairs, &Cancel::default())).unwrap();
-    assert_eq!(chosen.sources, [Source::InverseNorm], "{chosen:?}");
+    assert_eq!(chosen.sources, ["inverse-norm"], "{chosen:?}");
     assert!(chosen.power[0] > 0.5 && chosen.loss < 0.5, "{chosen:?}");
     assert_eq!(chosen.pairs, 120);
 }
@@ -120,7 +120,7 @@ fn the_other_rules_are_special_cases() {
     let rows: Vec<_> = members.iter().map(Gaussians::rows).collect();
     let get = |rule: Coefficients<'_>| coefficients(rule, 1.0, &rows, None, &Cancel::default()).unwrap();
     let of = |bias: [f64; 3], power: f64| Calibration {
-        sources: vec![Source::Trace],
+        sources: vec!["trace".to_owned()],
         bias: bias.to_vec(),
         power: vec![power],
         loss: 0.0,
@@ -143,8 +143,8 @@ fn the_other_rules_are_special_cases() {
 fn a_calibration_of_other_encoders_or_without_its_uncertainties_is_refused() {
     let member = Gaussians { mean: vec![1.0], variance: vec![0.1], dimension: 1 };
     let rows = [member.rows(), member.rows()];
-    let calibration = |members: usize, sources: &[Source]| Calibration {
-        sources: sources.to_vec(),
+    let calibration = |members: usize, sources: &[&str]| Calibration {
+        sources: sources.iter().map(|source| (*source).to_owned()).collect(),
         bias: vec![0.0; members],
         power: vec![1.0; sources.len()],
         loss: 0.0,
@@ -153,11 +153,50 @@ fn a_calibration_of_other_encoders_or_without_its_uncertainties_is_refused() {
     let get = |calibration: &Calibration, u: Option<&[f32]>| {
         coefficients(Coefficients::Calibrated(calibration), 1.0, &rows, u, &Cancel::default())
     };
-    assert!(get(&calibration(3, &[Source::Trace]), None).is_err());
-    assert!(get(&calibration(2, &[Source::InverseNorm]), None).is_err());
-    assert!(get(&calibration(2, &[Source::InverseNorm]), Some(&[1.0])).is_err());
-    assert!(get(&calibration(2, &[Source::InverseNorm]), Some(&[1.0, f32::NAN])).is_err());
+    assert!(get(&calibration(3, &["trace"]), None).is_err());
+    assert!(get(&calibration(2, &["inverse-norm"]), None).is_err());
+    assert!(get(&calibration(2, &["inverse-norm"]), Some(&[1.0])).is_err());
+    assert!(get(&calibration(2, &["inverse-norm"]), Some(&[1.0, f32::NAN])).is_err());
     assert_eq!(get(&calibration(2, &[]), None).unwrap(), [0.5, 0.5]);
     // u is clamped: 0 and 1e-7 are the same.
-    assert_eq!(get(&calibration(2, &[Source::InverseNorm]), Some(&[0.0, 1e-7])).unwrap(), [0.5, 0.5]);
+    assert_eq!(get(&calibration(2, &["inverse-norm"]), Some(&[0.0, 1e-7])).unwrap(), [0.5, 0.5]);
+}
+
+/// A source of the user's own competes like the others: `Planted`'s columns stand for any names.
+#[test]
+fn a_source_of_any_name_is_chosen_if_it_tells_and_never_if_it_is_noise() {
+    for seed in 0..8 {
+        let mut planted = Planted::new(80);
+        let mut random = Uniform(seed);
+        let mut own = |means: &[Vec<f32>; 2], u: &mut Vec<f32>, tells: bool| {
+            *u = (0..means[0].len() / DIMENSION)
+                .flat_map(|row| (0..2).map(move |k| (row, k)))
+                .map(|(row, k)| if tells { u[(row * 2 + k) * 2 + 1] } else { (2.0 * random.next()).exp() })
+                .collect();
+        };
+        let told = planted.uncertainties.clone();
+        let mut choose = |tells: bool| {
+            for side in 0..2 {
+                let mut u = told[side].clone();
+                own(&planted.means[side], &mut u, tells);
+                planted.uncertainties[side] = u;
+            }
+            planted.with(|pairs| {
+                choose_calibration(&CalibrationPairs { sources: &["my own"], ..*pairs }, &Cancel::default()).unwrap()
+            })
+        };
+        assert_eq!(choose(true).sources, ["my own"]);
+        let noise = choose(false);
+        assert!(noise.sources.is_empty(), "seed {seed}: {noise:?}");
+    }
+}
+
+#[test]
+fn at_most_six_sources_compete() {
+    let planted = Planted::new(20);
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let refused = planted.with(|pairs| {
+        choose_calibration(&CalibrationPairs { sources: &names, ..*pairs }, &Cancel::default()).unwrap_err()
+    });
+    assert!(refused.code == ErrorCode::InvalidArgument && refused.message.contains("at most 6"), "{refused}");
 }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use uec_gaussian::{
-    CalibrationPairs, Cancel, ErrorCode, Gaussians, Result, Rows, Score, Source, all_pairs, choose_calibration,
-    convolve, fit_calibration, normalize, pairwise,
+    CalibrationPairs, Cancel, ErrorCode, Gaussians, Result, Rows, Score, all_pairs, choose_calibration, convolve,
+    fit_calibration, normalize, pairwise,
 };
 
 /// Below what the whole work takes, far above what a block of it does, on a busy machine too.
@@ -83,7 +83,7 @@ fn calibrating_is_given_up() {
         document_means: &[&one.mean],
         query_uncertainties: &uncertainties,
         document_uncertainties: &uncertainties,
-        sources: &[Source::Trace],
+        sources: &["trace"],
     };
     for delay in [20, 400] {
         let delay = Duration::from_millis(delay);

@@ -251,7 +251,11 @@ fn bad_arguments_are_named() {
     }
     assert_eq!(code(Coefficients::Power(0.0), 1.0, &[one.rows()]), ErrorCode::InvalidArgument);
     assert_eq!(code(Coefficients::Uniform, 1.0, &[]), ErrorCode::InvalidArgument);
-    assert_eq!(code(Coefficients::Uniform, 1.0, &[one.rows(), other.rows()]), ErrorCode::DimensionMismatch);
+    assert_eq!(code(Coefficients::Uniform, 1.0, &[one.rows(), other.rows()]), ErrorCode::InvalidArgument);
+    assert_eq!(
+        convolve(&[one.rows(), other.rows()], &[0.5; 2], true, &cancel).unwrap_err().code,
+        ErrorCode::DimensionMismatch
+    );
     assert_eq!(
         pairwise(one.rows(), other.rows(), Score::Uec, 1.0, &cancel).unwrap_err().code,
         ErrorCode::DimensionMismatch

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, unreachable_pub)] // what the napi macros generate is unsafe, and what they export need not be reachable
 #![cfg_attr(test, allow(clippy::unwrap_used, dead_code))] // in a test build the napi macros export nothing
 
+mod alignment;
 mod capabilities;
 mod encoder;
 mod error;

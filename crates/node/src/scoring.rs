@@ -1,10 +1,15 @@
 //! Scores, convolution and calibration over borrowed typed arrays, on the compute pool.
 
-use napi::bindgen_prelude::{Float32Array, Float64Array, Object, Uint8Array};
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{ClassInstance, Float32Array, Float64Array, Object, Uint8Array};
 use napi::{Env, Result};
 use napi_derive::napi;
-use uec_gaussian::{Calibration, CalibrationPairs, Cancel, Coefficients, Error, Moments, Rows, Score, Source};
+use uec_gaussian::{
+    Alignment, Calibration, CalibrationPairs, Cancel, Coefficients, Error, Gaussians, Moments, Rows, Score,
+};
 
+use crate::alignment::NativeAlignment;
 use crate::error::to_js;
 use crate::job::{Job, promise};
 use crate::threads::on_pool;
@@ -125,18 +130,18 @@ pub struct NativeCoefficients {
 }
 
 impl NativeCoefficients {
-    fn calibration(&self) -> uec_gaussian::Result<Calibration> {
-        Ok(Calibration {
-            sources: parse_sources(&self.sources)?,
+    fn calibration(&self) -> Calibration {
+        Calibration {
+            sources: self.sources.clone(),
             bias: self.weights.to_vec(),
             power: self.powers.to_vec(),
             loss: 0.0,
             pairs: 0,
-        })
+        }
     }
 
     fn compute(&self, members: &[Rows<'_>], cancel: &Cancel) -> uec_gaussian::Result<Vec<f64>> {
-        let calibration = self.calibration()?;
+        let calibration = self.calibration();
         let rule = match self.rule.as_str() {
             "softmax-trace" => Coefficients::SoftmaxTrace,
             "inverse-variance" => Coefficients::InverseVariance,
@@ -149,10 +154,6 @@ impl NativeCoefficients {
         };
         uec_gaussian::coefficients(rule, self.temperature, members, self.uncertainties.as_deref(), cancel)
     }
-}
-
-fn parse_sources(names: &[String]) -> uec_gaussian::Result<Vec<Source>> {
-    names.iter().map(|name| name.parse()).collect()
 }
 
 /// Mixed Gaussians.
@@ -170,7 +171,8 @@ pub struct NativeMixture {
     pub valid: Uint8Array,
 }
 
-/// K members of n rows to their mixture.
+/// K members of n rows to their mixture. `alignments` holds the map of each member, or nothing at all; the coefficients come
+/// from the members as they are.
 #[napi(catch_unwind, ts_return_type = "Promise<NativeMixture>")]
 pub fn convolve<'env>(
     env: &'env Env,
@@ -178,8 +180,11 @@ pub fn convolve<'env>(
     members: Vec<NativeRows>,
     plan: NativeCoefficients,
     normalize: bool,
+    alignments: Option<Vec<Option<ClassInstance<'env, NativeAlignment>>>>,
 ) -> Result<Object<'env>> {
     let members: Vec<Batch> = members.into_iter().map(Batch::from).collect();
+    let maps: Vec<Option<Arc<Alignment>>> =
+        alignments.into_iter().flatten().map(|map| map.map(|map| Arc::clone(&map.inner))).collect();
     promise(
         env,
         job,
@@ -187,6 +192,16 @@ pub fn convolve<'env>(
         move |job| {
             let rows = members.iter().map(Batch::rows).collect::<uec_gaussian::Result<Vec<_>>>()?;
             let coefficients = plan.compute(&rows, &job.cancel)?;
+            let mut aligned = Vec::with_capacity(rows.len());
+            for (k, rows) in rows.iter().enumerate() {
+                let map = maps.get(k).and_then(Option::as_ref);
+                aligned.push(map.map(|map| map.map(*rows, &job.cancel)).transpose()?);
+            }
+            let rows: Vec<Rows<'_>> = rows
+                .iter()
+                .zip(&aligned)
+                .map(|(rows, aligned)| aligned.as_ref().map_or(*rows, Gaussians::rows))
+                .collect();
             let mixed = uec_gaussian::convolve(&rows, &coefficients, normalize, &job.cancel)?;
             Ok((mixed, coefficients.iter().map(|c| *c as f32).collect::<Vec<_>>()))
         },
@@ -242,20 +257,19 @@ pub fn calibrate<'env>(env: &'env Env, job: &Job, data: NativeCalibrationPairs) 
         job,
         on_pool,
         move |job| {
-            let sources = parse_sources(&data.sources)?;
             let pairs = CalibrationPairs {
                 query_means: &data.query_means.iter().map(|means| &**means).collect::<Vec<_>>(),
                 document_means: &data.document_means.iter().map(|means| &**means).collect::<Vec<_>>(),
                 query_uncertainties: &data.query_uncertainties,
                 document_uncertainties: &data.document_uncertainties,
-                sources: &sources,
+                sources: &data.sources.iter().map(String::as_str).collect::<Vec<_>>(),
                 dimension: data.dimension as usize,
             };
             uec_gaussian::choose_calibration(&pairs, &job.cancel)
         },
         |_, learned| {
             Ok(NativeCalibration {
-                sources: learned.sources.iter().map(|source| source.name().to_owned()).collect(),
+                sources: learned.sources,
                 bias: learned.bias,
                 power: learned.power,
                 loss: learned.loss,

@@ -15,7 +15,10 @@ use rayon::prelude::*;
 
 use super::contrast::Contrast;
 use super::{Calibration, CalibrationPairs, STARTS, TOLERANCE, calibration, fit};
-use crate::{Cancel, Result};
+use crate::{Cancel, Error, Result};
+
+/// Most sources: every subset of them is fitted in every fold.
+pub const MAX_SOURCES: usize = 6;
 
 const FOLDS: usize = 5;
 /// Within 1e-4 in a and p, by the ridge's curvature.
@@ -29,8 +32,15 @@ const FOLD_STARTS: [f64; 1] = [1.0];
 /// result's `loss` is the mean held-out loss of the chosen subset.
 ///
 /// # Errors
-/// As [`super::fit_calibration`].
+/// As [`super::fit_calibration`], and [`crate::ErrorCode::InvalidArgument`] for more than [`MAX_SOURCES`] sources.
 pub fn choose_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<Calibration> {
+    if pairs.sources.len() > MAX_SOURCES {
+        return Err(Error::invalid(format!(
+            "{} sources ({}): every subset is tried, so that at most {MAX_SOURCES} may compete; name fewer",
+            pairs.sources.len(),
+            pairs.sources.join(", ")
+        )));
+    }
     let contrast = Contrast::new(pairs, cancel)?;
     let n = contrast.pairs();
     let subsets = subsets(pairs.sources.len());

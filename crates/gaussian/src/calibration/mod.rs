@@ -14,9 +14,9 @@ mod source;
 
 use rayon::prelude::*;
 
-pub use choice::choose_calibration;
+pub use choice::{MAX_SOURCES, choose_calibration};
 pub use pairs::{CalibrationPairs, MIN_PAIRS};
-pub use source::Source;
+pub use source::TRACE;
 
 use crate::{Cancel, Error, Result};
 use contrast::Contrast;
@@ -34,8 +34,8 @@ const STARTS: [f64; 3] = [0.0, 1.0, 2.0];
 /// Learned coefficients of K encoders from J sources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// The sources, in the order of `power`. Empty: fixed weights.
-    pub sources: Vec<Source>,
+    /// Names of the sources, in the order of `power`. Empty: fixed weights.
+    pub sources: Vec<String>,
     /// a, length K, sums to 0.
     pub bias: Vec<f64>,
     /// p ≥ 0, length J.
@@ -88,14 +88,14 @@ pub fn fit_calibration(pairs: &CalibrationPairs<'_>, cancel: &Cancel) -> Result<
 
 fn calibration(
     contrast: &Contrast,
-    sources: &[Source],
+    sources: &[&str],
     columns: &[usize],
     mut theta: Vec<f64>,
     cancel: &Cancel,
 ) -> Result<Calibration> {
     let (loss, _) = contrast.loss(&theta, columns, cancel)?;
     let power = theta.split_off(contrast.members());
-    let sources = columns.iter().map(|column| sources[*column]).collect();
+    let sources = columns.iter().map(|column| sources[*column].to_owned()).collect();
     Ok(Calibration { sources, bias: theta, power, loss, pairs: contrast.pairs() })
 }
 

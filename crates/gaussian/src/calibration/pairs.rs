@@ -1,6 +1,5 @@
 //! The pairs a calibration learns from: what K encoders said about N queries and their documents.
 
-use super::source::Source;
 use crate::{Error, Result};
 
 /// Fewest pairs: two in each of five folds.
@@ -19,8 +18,8 @@ pub struct CalibrationPairs<'a> {
     pub query_uncertainties: &'a [f32],
     /// Uncertainties of the documents, N×K×J.
     pub document_uncertainties: &'a [f32],
-    /// The J sources the calibration may use, without repetition.
-    pub sources: &'a [Source],
+    /// Names of the J sources the calibration may use, without repetition.
+    pub sources: &'a [&'a str],
 }
 
 impl CalibrationPairs<'_> {
