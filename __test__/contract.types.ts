@@ -132,7 +132,7 @@ export type Names = AllTrue<
     Same<contract.Storage, uec.Storage>,
     Same<contract.SearchOptions, uec.SearchOptions>,
     Same<contract.ErrorCode, uec.ErrorCode>,
-    Same<keyof contract.EnsembleOptions, keyof uec.EnsembleOptions>,
+    Same<keyof contract.EnsembleOptions | 'anchors' | 'reference' | 'uncertainty', keyof uec.EnsembleOptions>,
     Same<keyof contract.EncoderOptions | 'signal' | 'dimensions' | 'fittedOn', keyof uec.EncoderOptions>,
     Same<keyof contract.FitOptions | 'checkpointSeconds', keyof uec.FitOptions>,
     Same<keyof contract.SearchOptions, keyof uec.SearchOptions>,

@@ -190,7 +190,7 @@ describe('directory', () => {
     }
     await refuses(good.slice(0, 100), 'ERR_FILE_CORRUPT')
     await refuses('{}', 'ERR_FILE_CORRUPT')
-    await refuses(good.replace('"version": 1', '"version": 9'), 'ERR_FILE_VERSION')
+    await refuses(good.replace('"version": 2', '"version": 9'), 'ERR_FILE_VERSION')
     await refuses(good.replace('members/0', '../../elsewhere'), 'ERR_FILE_CORRUPT')
     await refuses(good.replace('members/0', 'members/1'), 'ERR_POSTERIOR_MISMATCH')
     await expect(Ensemble.load(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' })
@@ -218,8 +218,6 @@ describe('load refuses', () => {
   it('a temperature that is not positive', () => refuses(members, 'ERR_INVALID_ARGUMENT', { temperature: 0 }))
   it('coefficients for another number of members', () =>
     refuses(members, 'ERR_INVALID_ARGUMENT', { coefficients: [1, 2] }))
-  it('alignment, which this version lacks', () =>
-    refuses(members, 'ERR_INVALID_ARGUMENT', { align: 'procrustes' }))
 })
 
 describe('dispose', () => {

@@ -1,17 +1,17 @@
 /** How much each member of a mixture counts, per text (method §4). */
 
 import { invalid } from './errors.ts'
-import { checkOptions, describe, finite, nonNegative, oneOf, positive } from './options.ts'
+import { checkOptions, describe, finite, nonNegative, oneOf, positive, text } from './options.ts'
 
 /** Per-text uncertainties of an encoder: total variance, 1/‖z‖², tokens per word. */
 export const UNCERTAINTY_SOURCES = ['trace', 'inverse-norm', 'tokens-per-word'] as const
 
 export type UncertaintySource = (typeof UNCERTAINTY_SOURCES)[number]
 
-/** Learned log-linear coefficients: π_k = softmax_k(a_k − Σ_j p_j log u_kj). Plain data. */
-export interface Calibration {
+/** Learned log-linear coefficients: π_k = softmax_k(a_k − Σ_j p_j log u_kj). Plain data. `Source` names sources of the caller's own, too. */
+export interface Calibration<Source extends string = UncertaintySource> {
   /** J names, the order of the columns of `power` and of `uncertainties`. */
-  sources: readonly UncertaintySource[]
+  sources: readonly Source[]
   /** a, length K. */
   bias: readonly number[]
   /** p, length J, ≥ 0. */
@@ -29,6 +29,9 @@ export interface Calibration {
  */
 export type CoefficientRule = (typeof RULES)[number] | { power: number } | readonly number[] | Calibration
 
+/** A rule whose calibration may look at sources of the caller's own. */
+export type AnyRule = CoefficientRule | Calibration<string>
+
 const RULES = ['softmax-trace', 'inverse-variance', 'softmax-precision', 'uniform'] as const
 
 /** @internal A checked rule as flat data; fields that the rule does not use are empty or 1. */
@@ -43,14 +46,14 @@ export interface CoefficientPlan {
   /** 'calibrated': J. */
   powers: Float64Array
   /** 'calibrated': J. */
-  sources: readonly UncertaintySource[]
+  sources: readonly string[]
   /** 'calibrated': n×K×J, or absent where the only source is the trace. */
   uncertainties?: Float32Array
 }
 
 /** @internal Checks a rule for K members of n rows. */
 export function planCoefficients(
-  rule: CoefficientRule,
+  rule: AnyRule,
   temperature: number,
   uncertainties: Float32Array | undefined,
   members: number,
@@ -78,7 +81,7 @@ export function planCoefficients(
       power: positive('coefficients.power', (rule as { power: unknown }).power),
     }
   }
-  const calibration = rule as Calibration
+  const calibration = rule as Calibration<string>
   checkCalibration(calibration, members)
   checkUncertainties(uncertainties, calibration, members, rows)
   return {
@@ -100,14 +103,14 @@ function fixedWeights(weights: readonly number[], members: number): Float64Array
   return Float64Array.from(weights)
 }
 
-function checkCalibration(calibration: Calibration, members: number): void {
+function checkCalibration(calibration: Calibration<string>, members: number): void {
   checkOptions('Calibration', calibration, ['sources', 'bias', 'power', 'loss', 'pairs'])
   const { sources, bias, power } = calibration
   if (!Array.isArray(sources) || !Array.isArray(bias) || !Array.isArray(power)) {
     throw invalid('a Calibration holds three arrays: sources, bias and power')
   }
   for (const [j, source] of sources.entries()) {
-    oneOf(`Calibration.sources[${j}]`, source, UNCERTAINTY_SOURCES)
+    text(`Calibration.sources[${j}]`, source)
     nonNegative(`Calibration.power[${j}]`, power[j])
   }
   for (const [k, a] of bias.entries()) finite(`Calibration.bias[${k}]`, a)
@@ -120,7 +123,7 @@ function checkCalibration(calibration: Calibration, members: number): void {
 
 function checkUncertainties(
   uncertainties: unknown,
-  { sources }: Calibration,
+  { sources }: Calibration<string>,
   members: number,
   rows: number,
 ): void {

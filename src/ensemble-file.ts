@@ -1,28 +1,46 @@
 // The ensemble directory: ensemble.json beside one baked encoder per member. All paths in it are relative.
-import { randomUUID } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { type CoefficientRule, planCoefficients } from './coefficients.ts'
-import { Encoder } from './encoder.ts'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type AnyRule, planCoefficients } from './coefficients.ts'
+import { isStoredAlignment, type StoredAlignment, storedDigest } from './ensemble-alignment.ts'
+import { fingerprintOf } from './ensemble-mixing.ts'
+import { finish } from './ensemble-place.ts'
 import { UecError } from './errors.ts'
 
-const FORMAT = 'uec-ensemble'
-const VERSION = 1
-const NAME = 'ensemble.json'
-/** Ends the name of an ensemble that is about to be replaced. */
-const AWAY = '-old'
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+export const FORMAT = 'uec-ensemble'
+/** 2 added alignments, what each member is, and the files. */
+export const VERSION = 2
+export const NAME = 'ensemble.json'
 
-interface StoredMember {
+export interface StoredMember {
+  /** Relative to the ensemble's directory in the file, absolute once it is read. */
   path: string
   fingerprint: string
+  /** Of the folder that the encoder came from; for people. This and what follows are not in files of version 1. */
+  name?: string
+  dimension?: number
+  priorPrecision?: number
+  scale?: number
+  tail?: string
+}
+
+/** What a file of the directory must be. */
+export interface StoredFile {
+  bytes: number
+  sha256: string
 }
 
 export interface StoredEnsemble {
+  version: number
+  /** Of the uec that wrote it. */
+  uec?: string
   members: readonly StoredMember[]
-  coefficients: CoefficientRule
+  coefficients: AnyRule
   temperature: number
   normalize: boolean
+  alignment?: StoredAlignment
+  /** By path relative to the ensemble's directory; all but ensemble.json. */
+  files?: Readonly<Record<string, StoredFile>>
 }
 
 /** Reads ensemble.json; the members' paths come out absolute. ERR_FILE_NOT_FOUND, ERR_FILE_CORRUPT, ERR_FILE_VERSION. */
@@ -48,22 +66,30 @@ export async function readEnsemble(directory: string): Promise<StoredEnsemble> {
       'ERR_FILE_VERSION',
       `${file} has version ${stored.version}; this uec reads up to ${VERSION}. Update uec.`,
     )
-  const { members, coefficients, temperature, normalize } = stored
+  const { version, uec, members, coefficients, temperature, normalize, alignment, files } = stored
   if (!Array.isArray(members) || members.length === 0 || !members.every(isMember))
     throw corrupt('its members are not listed as they should be')
   if (typeof temperature !== 'number' || !(temperature > 0 && temperature < Infinity))
     throw corrupt('its temperature is no finite number > 0')
   if (typeof normalize !== 'boolean') throw corrupt('normalize is neither true nor false')
   try {
-    planCoefficients(coefficients as CoefficientRule, 1, new Float32Array(0), members.length, 0)
+    planCoefficients(coefficients as AnyRule, 1, new Float32Array(0), members.length, 0)
   } catch (cause) {
     throw corrupt((cause as Error).message, cause)
   }
+  if (alignment !== undefined && !isStoredAlignment(alignment, members.length))
+    throw corrupt('its alignment is not as it should be')
+  if (files !== undefined && !(typeof files === 'object' && Object.values(files ?? [null]).every(isFile)))
+    throw corrupt('its files are not listed as they should be')
   return {
+    version: version as number,
+    ...(typeof uec === 'string' && { uec }),
     members: members.map((member) => ({ ...member, path: inside(directory, member.path) })),
-    coefficients: coefficients as CoefficientRule,
+    coefficients: coefficients as AnyRule,
     temperature,
     normalize,
+    ...(alignment !== undefined && { alignment }),
+    ...(files !== undefined && { files: files as Record<string, StoredFile> }),
   }
 }
 
@@ -72,114 +98,37 @@ function isMember(member: unknown): member is StoredMember {
   return typeof path === 'string' && typeof fingerprint === 'string'
 }
 
-/** A member's absolute path, which must stay in the ensemble's directory. */
-function inside(directory: string, path: string): string {
+function isFile(file: unknown): file is StoredFile {
+  const { bytes, sha256 } = (file ?? {}) as Partial<StoredFile>
+  return Number.isSafeInteger(bytes) && typeof sha256 === 'string'
+}
+
+/** An absolute path, which must stay in the ensemble's directory. */
+export function inside(directory: string, path: string): string {
   const root = resolve(directory)
   const full = resolve(root, path)
   if (!full.startsWith(join(root, '/')))
-    throw new UecError('ERR_FILE_CORRUPT', `member path ${path} leaves the ensemble's directory`)
+    throw new UecError('ERR_FILE_CORRUPT', `the path ${path} leaves the ensemble's directory`)
   return full
 }
 
-/**
- * Writes the directory beside its place and renames it, so that a reader sees the old one or the new one. A killed process leaves a
- * hidden directory beside it, which nothing reads. An abort takes effect between two steps, none of which then goes on beside the
- * cleaning up. ERR_FILE_WRITE.
- */
-export async function writeEnsemble(
-  directory: string,
-  members: readonly Encoder[],
-  settings: Omit<StoredEnsemble, 'members'>,
-  signal?: AbortSignal,
-): Promise<void> {
-  const target = resolve(directory)
-  await finish(target)
-  const old = await stat(target).catch(() => undefined)
-  if (old && !(await stat(join(target, NAME)).catch(() => undefined)))
-    throw new UecError(
-      'ERR_FILE_WRITE',
-      `${directory} exists and is not an ensemble; choose another place or remove it`,
-    )
-  let temporary: string | undefined
-  try {
-    await mkdir(dirname(target), { recursive: true })
-    temporary = join(dirname(target), `.${basename(target)}-${randomUUID()}`)
-    await mkdir(temporary) // mkdtemp would make it private to this user
-    const listed: StoredMember[] = []
-    for (const [k, member] of members.entries()) {
-      signal?.throwIfAborted()
-      const path = `members/${k}`
-      const { identity, directory: from } = Encoder.handle(member)
-      await copySettings(from, join(temporary, path))
-      await member.bake(join(temporary, path, 'onnx', 'model.onnx'))
-      listed.push({ path, fingerprint: identity })
-    }
-    const content = { format: FORMAT, version: VERSION, members: listed, ...settings }
-    await writeFile(join(temporary, NAME), `${JSON.stringify(content, null, 2)}\n`, { flush: true })
-    signal?.throwIfAborted()
-    await replace(temporary, target, old !== undefined)
-  } catch (cause) {
-    if (temporary) await rm(temporary, { recursive: true, force: true })
-    if (cause instanceof UecError || signal?.aborted) throw cause
-    throw new UecError(
-      'ERR_FILE_WRITE',
-      `the ensemble could not be written to ${directory}: ${(cause as Error).message}`,
-      { cause },
-    )
-  }
-}
-
-/**
- * A directory cannot be renamed over another, so there are two renames. `finish` does the second one where this process
- * is killed between them, or where a reader comes by.
- */
-async function replace(made: string, target: string, exists: boolean): Promise<void> {
-  if (!exists) return rename(made, target)
-  const away = `${made}${AWAY}`
-  await rename(target, away)
-  try {
-    await rename(made, target)
-  } catch (error) {
-    if (await stat(made).catch(() => undefined)) {
-      await rename(away, target)
-      throw error
-    }
-  }
-  await rm(away, { recursive: true, force: true })
-}
-
-/** Brings a whole new ensemble to its place where both it and the old one, renamed away, stand beside it. */
-async function finish(target: string): Promise<void> {
-  if (await stat(target).catch(() => undefined)) return
-  const prefix = `.${basename(target)}-`
-  const beside = new Set(await readdir(dirname(target)).catch(() => []))
-  for (const name of beside) {
-    const isOurs = name.startsWith(prefix) && UUID.test(name.slice(prefix.length))
-    if (!isOurs || !beside.has(`${name}${AWAY}`)) continue
-    const made = join(dirname(target), name)
-    await rename(made, target).catch(() => {}) // done by another process, or not allowed: then nothing is found
-  }
-}
-
-/** The files of a model directory that say how to use it, beside the graph. */
-const SETTINGS = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'config.json',
-  'modules.json',
-  'sentence_bert_config.json',
-  'config_sentence_transformers.json',
-  '1_Pooling',
-  '2_Normalize',
-  'README.md',
-]
-
-/** Copies what stands beside a graph; what is not there is left out. */
-async function copySettings(from: string, to: string): Promise<void> {
-  await mkdir(join(to, 'onnx'), { recursive: true })
-  for (const name of SETTINGS) {
-    const source = join(from, name)
-    if (await stat(source).catch(() => undefined)) await cp(source, join(to, name), { recursive: true })
+/** What the file says, with the fingerprint and the size that follow from it; matrices are left out. */
+export async function describeEnsemble(directory: string) {
+  const { members, alignment, files, ...rest } = await readEnsemble(directory)
+  const sizes = files && Object.values(files).map((file) => file.bytes)
+  return {
+    ...rest,
+    members,
+    fingerprint: fingerprintOf(
+      members.map((member) => member.fingerprint),
+      { ...rest, ...(alignment && { alignment: { digest: storedDigest(alignment) } }) },
+    ),
+    ...(sizes && { bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) }),
+    ...(alignment && {
+      alignment: {
+        reference: alignment.reference,
+        members: alignment.members.map((map) => map && { ...map, matrix: undefined }),
+      },
+    }),
   }
 }

@@ -1,23 +1,25 @@
 // How an ensemble mixes: its settings, its temperature, and the mixture of what its members saw (method §4, §5).
-import type { Mixture } from './backend.ts'
-import { type CoefficientRule, planCoefficients } from './coefficients.ts'
+import { createHash } from 'node:crypto'
+import { type AnyRule, planCoefficients } from './coefficients.ts'
 import { Encoder } from './encoder.ts'
 import type { EncoderBatch } from './encoder-batch.ts'
+import type { Alignment } from './ensemble-alignment.ts'
 import { settle } from './gaussian-batch.ts'
 import { call, run } from './job.ts'
 import { native } from './native.ts'
-import { nativeBackend } from './native-backend.ts'
-import { uncertainties } from './uncertainty.ts'
+import { convolveNative } from './native-backend.ts'
+import { type CustomUncertainty, ownNumbers, uncertainties } from './uncertainty.ts'
 
 /** How members are mixed; never changed, only replaced. */
 export interface Settings {
-  readonly coefficients: CoefficientRule
+  readonly coefficients: AnyRule
   readonly temperature: number
   readonly normalize: boolean
+  readonly alignment?: Alignment | undefined
 }
 
 /** A copy of a rule that nobody can change: the ensemble's fingerprint speaks for it. */
-export function frozen<Rule extends CoefficientRule>(rule: Rule): Rule {
+export function frozen<Rule extends AnyRule>(rule: Rule): Rule {
   if (typeof rule !== 'object' || rule === null) return rule
   if (Array.isArray(rule)) return Object.freeze(rule.slice()) as unknown as Rule
   const parts = Object.entries(rule).map(([name, part]) => [
@@ -30,7 +32,7 @@ export function frozen<Rule extends CoefficientRule>(rule: Rule): Rule {
 /** T 'auto' without calibration texts: from the moments over the fitting texts that each posterior keeps. */
 export async function fittedTemperature(
   members: readonly Encoder[],
-  rule: CoefficientRule,
+  rule: AnyRule,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   if (rule !== 'softmax-trace' && rule !== 'softmax-precision') return 1
@@ -46,7 +48,7 @@ export async function fittedTemperature(
 }
 
 /** T 'auto' from what the members saw of calibration texts: the spread of what the rule's exponent is made of. */
-export function observedTemperature(batches: readonly EncoderBatch[], rule: CoefficientRule): number {
+export function observedTemperature(batches: readonly EncoderBatch[], rule: AnyRule): number {
   const quantity = rule === 'softmax-precision' ? precisions : (batch: EncoderBatch) => batch.traces()
   const values = batches.map((batch) =>
     quantity(batch).filter((value, i) => batch.valid[i] === 1 && Number.isFinite(value)),
@@ -59,8 +61,20 @@ function precisions(batch: EncoderBatch): Float64Array {
   return Float64Array.from(batch, ({ variance }) => variance.reduce((sum, v) => sum + 1 / v, 0))
 }
 
+/** SHA-256 over the members' identities and how they are mixed. */
+export function fingerprintOf(members: readonly string[], settings: Essential): string {
+  return createHash('sha256')
+    .update(JSON.stringify([members, essence(settings)]))
+    .digest('hex')
+}
+
+/** As much of the settings as a fingerprint needs. */
+type Essential = Omit<Settings, 'alignment'> & {
+  readonly alignment?: { readonly digest: string } | undefined
+}
+
 /** What of the settings changes a mixture, in one fixed form. */
-export function essence({ coefficients: rule, temperature, normalize }: Settings): unknown[] {
+function essence({ coefficients: rule, temperature, normalize, alignment }: Essential): unknown[] {
   const named = typeof rule === 'string'
   const softmax = named && rule.startsWith('softmax')
   const essential = named
@@ -70,19 +84,29 @@ export function essence({ coefficients: rule, temperature, normalize }: Settings
       : 'power' in rule
         ? ['power', rule.power]
         : ['fixed', rule]
-  return [...essential, softmax ? temperature : null, normalize]
+  return [...essential, softmax ? temperature : null, normalize, ...(alignment ? [alignment.digest] : [])]
 }
 
-/** The mixture of what the members saw, by the settings. */
+/** The names of the sources that a rule looks at. */
+export function sourcesOf(rule: AnyRule): readonly string[] {
+  return typeof rule === 'object' && 'sources' in rule ? rule.sources : []
+}
+
+/** The mixture of what the members saw of some texts, by the settings. Coefficients come from the variances before any alignment. */
 export async function mix(
+  texts: readonly string[],
   members: readonly EncoderBatch[],
   settings: Settings,
+  custom: readonly CustomUncertainty[],
   signal: AbortSignal | undefined,
 ) {
   const rule = settings.coefficients
-  const u = typeof rule === 'object' && 'sources' in rule ? uncertainties(members, rule.sources) : undefined
+  const sources = sourcesOf(rule)
+  const own = await ownNumbers(custom, sources, texts, members, signal)
+  const u = sources.length > 0 ? uncertainties(members, sources, own) : undefined
   const plan = planCoefficients(rule, settings.temperature, u, members.length, members[0]!.length)
-  const mixture: Mixture = await nativeBackend().convolve(members, plan, settings.normalize, signal)
+  const maps = settings.alignment?.maps
+  const mixture = await convolveNative(members, plan, settings.normalize, signal, maps)
   const disagreement = Float32Array.from(mixture.squaredNorms, (norm2, i) =>
     mixture.valid[i] ? Math.max(0, 1 - norm2) : 0,
   )

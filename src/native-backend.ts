@@ -1,5 +1,5 @@
 // The native backend: the addon behind the scores, the convolution and the index.
-import type { Backend, IndexStore, Rows } from './backend.ts'
+import type { Backend, IndexStore, Mixture, Rows } from './backend.ts'
 import type { CoefficientPlan } from './coefficients.ts'
 import { encodeIds } from './id-bytes.ts'
 import { call, run } from './job.ts'
@@ -92,6 +92,19 @@ function store(index: Binding.NativeIndex): IndexStore {
   }
 }
 
+/** Mixes members, each under its map where it has one; the coefficients come from the members as they are. */
+export function convolveNative(
+  members: readonly Rows[],
+  coefficients: CoefficientPlan,
+  normalize: boolean,
+  signal: AbortSignal | undefined,
+  maps?: readonly (Binding.NativeAlignment | undefined)[],
+): Promise<Mixture> {
+  return run({ signal }, (job) =>
+    native().convolve(job, members.map(rows), plan(coefficients), normalize, maps && [...maps]),
+  )
+}
+
 /** The addon as a backend. Throws ERR_NATIVE_NOT_FOUND on a platform without one. */
 export function nativeBackend(): Backend {
   const binding = native()
@@ -101,8 +114,7 @@ export function nativeBackend(): Backend {
       run({ signal }, (job) => binding.pairwise(job, rows(queries), rows(candidates), score, beta)),
     allPairs: (queries, candidates, { score, beta }, signal) =>
       run({ signal }, (job) => binding.allPairs(job, rows(queries), rows(candidates), score, beta)),
-    convolve: (members, coefficients, normalize, signal) =>
-      run({ signal }, (job) => binding.convolve(job, members.map(rows), plan(coefficients), normalize)),
+    convolve: convolveNative,
     createIndex: ({ dimension, storage, prefilter, fingerprint }) => {
       const options = { dimension, storage, prefilter: prefilter === 'int8' }
       return store(

@@ -6,7 +6,8 @@ import { call } from './job.ts'
 import { optionalNative } from './native.ts'
 import { checkOptions, integer, text } from './options.ts'
 
-const packageVersion = (createRequire(import.meta.url)('../package.json') as { version: string }).version
+export const packageVersion = (createRequire(import.meta.url)('../package.json') as { version: string })
+  .version
 
 let configured: string | undefined
 
