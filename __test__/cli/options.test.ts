@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from 'commander'
 import { expect, test } from 'vitest'
-import { parseMember } from '../../src/cli/commands/calibrate.ts'
 import { supportsNode } from '../../src/cli/commands/doctor.ts'
 import { shorten } from '../../src/cli/commands/search.ts'
 import { UsageError } from '../../src/cli/exit.ts'
+import { parseMember } from '../../src/cli/members.ts'
 import { defined, integer, list, notNegative, positive, wordOr } from '../../src/cli/options.ts'
 import { temporaryFile } from './temporary.ts'
 

@@ -4,7 +4,18 @@ import { describe, expect, test } from 'vitest'
 import { root } from '../paths.ts'
 import { uec } from './command.ts'
 
-const COMMANDS = ['demo', 'fit', 'posterior', 'calibrate', 'bake', 'embed', 'index', 'search', 'doctor']
+const COMMANDS = [
+  'demo',
+  'fit',
+  'posterior',
+  'calibrate',
+  'ensemble',
+  'bake',
+  'embed',
+  'index',
+  'search',
+  'doctor',
+]
 
 describe('help', () => {
   test('lists every command and ends with 0', async () => {
@@ -46,6 +57,16 @@ describe('usage errors end with 2, say what is wrong, and write nothing to stand
     [['index', 'm', 'a.txt', 'x', '-o', 'x', '--fresh'], 'this is an input'],
     [['bake', 'm', '-p', 'x', '-o', 'x'], 'this is an input'],
     [['demo', 'extra'], 'too many arguments'],
+    [['ensemble', 'make', 'a=b'], "required option '-o, --output <directory>'"],
+    [['ensemble', 'make', 'a=b', '-o', 'e', '--coefficients', 'softmax'], 'softmax-trace'],
+    [['ensemble', 'make', 'a=b', '-o', 'e', '--coefficients', '1,-1'], 'weights such as'],
+    [['ensemble', 'make', 'a=b', '-o', 'e', '--align', 'procrustes'], 'needs --anchors'],
+    [['ensemble', 'make', 'a=b', '-o', 'e', '--anchors', 'x.txt'], 'belong to --align'],
+    [
+      ['ensemble', 'make', 'a=b', '-o', 'e', '--align', 'procrustes', '--anchors', 'x', 'y'],
+      '2 files of anchors for 1 members',
+    ],
+    [['ensemble', 'unmake'], "unknown command 'unmake'"],
   ])('uec %j', async (args, message) => {
     const { code, stdout, stderr } = await uec(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

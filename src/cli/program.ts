@@ -5,6 +5,7 @@ import { calibrateCommand } from './commands/calibrate.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { embedCommand } from './commands/embed.ts'
+import { ensembleCommand } from './commands/ensemble.ts'
 import { fitCommand } from './commands/fit.ts'
 import { indexCommand } from './commands/index.ts'
 import { posteriorCommand } from './commands/posterior.ts'
@@ -30,6 +31,7 @@ export function createProgram(context: Context): Command {
     fitCommand,
     posteriorCommand,
     calibrateCommand,
+    ensembleCommand,
     bakeCommand,
     embedCommand,
     indexCommand,
@@ -37,11 +39,14 @@ export function createProgram(context: Context): Command {
     doctorCommand,
   ]) {
     const built = command(context)
-    built
-      .helpOption('-h, --help', 'print help')
-      .exitOverride()
-      .showHelpAfterError(`(see \`uec ${built.name()} --help\`)`)
+    finish(built, `uec ${built.name()}`)
     program.addCommand(built)
   }
   return program
+}
+
+/** What every command, and every part of one, has alike. */
+function finish(command: Command, name: string): void {
+  command.helpOption('-h, --help', 'print help').exitOverride().showHelpAfterError(`(see \`${name} --help\`)`)
+  for (const part of command.commands) finish(part, `${name} ${part.name()}`)
 }

@@ -1,12 +1,12 @@
 /** `uec calibrate`: an ensemble of fitted encoders, its temperature and learned coefficients (method §4). */
-import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import type { Calibration, Encoder, Ensemble, Pair, UncertaintySource } from '../../index.ts'
+import type { Calibration, Ensemble, Pair, UncertaintySource } from '../../index.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../exit.ts'
 import type { Format } from '../input/rows.ts'
 import { readPairs, readTexts } from '../input/texts.ts'
 import { library } from '../library.ts'
+import { collect, loadMembers } from '../members.ts'
 import { isEnsemble } from '../model.ts'
 import {
   addEncoderOptions,
@@ -16,6 +16,7 @@ import {
   jsonOption,
   list,
 } from '../options.ts'
+import { calibrationLines } from '../output/calibration.ts'
 import { Reporter } from '../progress.ts'
 
 interface Flags extends EncoderFlags {
@@ -55,16 +56,6 @@ export function calibrateCommand(context: Context): Command {
   )
 }
 
-/** `MODEL=POSTERIOR` in its two parts; a path that exists as it is has no posterior. */
-export function parseMember(member: string): { model: string; posterior?: string } {
-  const split = member.lastIndexOf('=')
-  if (split < 0 || existsSync(member)) return { model: member }
-  const model = member.slice(0, split)
-  const posterior = member.slice(split + 1)
-  if (model === '' || posterior === '') throw new UsageError(`'${member}' is not MODEL=POSTERIOR`)
-  return { model, posterior }
-}
-
 async function calibrate({ signal }: Context, members: string[], flags: Flags): Promise<void> {
   const updates = members.length === 1 && isEnsemble(members[0]!)
   const output = flags.output ?? (updates ? members[0]! : undefined)
@@ -98,31 +89,6 @@ async function calibrate({ signal }: Context, members: string[], flags: Flags): 
   }
 }
 
-async function loadMembers(members: readonly string[], flags: Flags): Promise<Encoder[]> {
-  const { Encoder } = await library()
-  const encoders: Encoder[] = []
-  try {
-    for (const member of members) {
-      const { model, posterior } = parseMember(member)
-      encoders.push(await Encoder.load(model, { ...encoderOptions(flags), ...(posterior && { posterior }) }))
-    }
-    return encoders
-  } catch (error) {
-    for (const encoder of encoders) await encoder.dispose()
-    throw error
-  }
-}
-
-async function collect<T>(
-  sources: readonly string[] | undefined,
-  read: (sources: readonly string[]) => AsyncIterable<T>,
-): Promise<T[] | undefined> {
-  if (!sources) return undefined
-  const items: T[] = []
-  for await (const item of read(sources)) items.push(item)
-  return items
-}
-
 function report(
   ensemble: Ensemble,
   calibration: Calibration | undefined,
@@ -138,12 +104,5 @@ function report(
   }
   console.log(`${output}\n  members       ${members.length}\n  temperature   ${temperature.toPrecision(4)}`)
   if (!calibration) return
-  const powers = calibration.sources.map((source, j) => `${source} ${calibration.power[j]!.toFixed(3)}`)
-  console.log(
-    [
-      `  pairs         ${calibration.pairs}, held-out loss ${calibration.loss.toFixed(4)}`,
-      `  bias          ${calibration.bias.map((bias) => bias.toFixed(3)).join(', ')}`,
-      `  powers        ${powers.join(', ') || 'none: fixed weights'}`,
-    ].join('\n'),
-  )
+  console.log(calibrationLines(calibration).join('\n'))
 }

@@ -1,0 +1,117 @@
+/** `uec ensemble` on miniature encoders. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { tiny } from '../paths.ts'
+import { uec } from './command.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const MODELS = [tiny('bert-ts17'), tiny('bert-cls')]
+const WHO = ['man', 'woman', 'boy', 'girl', 'cat', 'dog', 'horse', 'monkey']
+const WHAT = ['guitar', 'piano', 'ball', 'bread', 'flute', 'onion', 'potato', 'rope']
+const sentences = WHO.flatMap((who) => WHAT.map((what) => `the ${who} with the ${what}`))
+
+async function workspace() {
+  const cwd = temporaryFolder()
+  writeFileSync(join(cwd, 'texts.txt'), sentences.join('\n'))
+  writeFileSync(join(cwd, 'others.txt'), sentences.map((text) => `${text} again`).join('\n'))
+  const run = (...args: string[]) => uec(args, { cwd })
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(...args, '--json')
+    if (code !== 0) throw new Error(`uec ${args.join(' ')} ended with ${code}: ${stderr}`)
+    return JSON.parse(stdout)
+  }
+  for (const [k, model] of MODELS.entries()) await json('fit', model, 'texts.txt', '-o', `${k}.safetensors`)
+  return { cwd, run, json, members: MODELS.map((model, k) => `${model}=${k}.safetensors`) }
+}
+
+test('make, inspect, verify, calibrate', async () => {
+  const { cwd, run, json, members } = await workspace()
+  const made = await json('ensemble', 'make', ...members, '-o', 'both', '--temperature', '0.5')
+  expect(made).toMatchObject({ ensemble: 'both', members: 2, dimension: 32, temperature: 0.5 })
+
+  const seen = await json('ensemble', 'inspect', 'both')
+  expect(seen).toMatchObject({ version: 2, coefficients: 'softmax-trace', temperature: 0.5, normalize: true })
+  expect(seen.fingerprint).toBe(made.fingerprint)
+  expect(seen.members.map((member: { name: string }) => member.name)).toEqual(['bert-ts17', 'bert-cls'])
+  expect(seen.members[0]).toMatchObject({ path: 'members/0', dimension: 32, tail: 'plain' })
+  expect(seen.bytes).toBeGreaterThan(100_000)
+  const shown = await run('ensemble', 'inspect', 'both')
+  expect(shown.code).toBe(0)
+  for (const part of [
+    'format 2',
+    'softmax-trace',
+    '0.5000',
+    made.fingerprint,
+    'bert-cls (dimension 32, tail plain, λ ',
+  ])
+    expect(shown.stdout).toContain(part)
+
+  expect(await json('ensemble', 'verify', 'both')).toEqual({ ensemble: 'both', whole: true, problems: [] })
+  expect((await run('ensemble', 'verify', 'both')).stdout).toBe('both: whole\n')
+
+  writeFileSync(
+    join(cwd, 'pairs.jsonl'),
+    sentences.map((text) => JSON.stringify({ query: text, positive: `${text} here` })).join('\n'),
+  )
+  const calibrated = await json('calibrate', 'both', '--pairs', 'pairs.jsonl')
+  const after = await json('ensemble', 'inspect', 'both')
+  expect(after.coefficients).toEqual(calibrated.calibration)
+  expect(after.fingerprint).toBe(calibrated.fingerprint)
+  expect((await run('ensemble', 'inspect', 'both')).stdout).toContain(
+    'coefficients  calibrated\n  pairs         64',
+  )
+
+  const weights = await json('ensemble', 'make', ...members, '-o', 'fixed', '--coefficients', '0.7,0.3')
+  expect((await json('ensemble', 'inspect', 'fixed')).coefficients).toEqual([0.7, 0.3])
+  expect(weights.fingerprint).not.toBe(made.fingerprint)
+})
+
+test('make with alignment, on one list of anchors or one for each member', async () => {
+  const { run, json, members } = await workspace()
+  const align = ['--align', 'procrustes', '--anchors']
+  const made = await json(
+    'ensemble',
+    'make',
+    ...members,
+    '-o',
+    'one',
+    '--reference',
+    '1',
+    ...align,
+    'texts.txt',
+  )
+  expect(made.alignment[0].anchors).toBe(64)
+  expect(made.alignment[1]).toBeNull()
+  const seen = await json('ensemble', 'inspect', 'one')
+  expect(seen.fingerprint).toBe(made.fingerprint)
+  expect(seen.members[0].alignment).toMatchObject({ rows: 32, columns: 32, anchors: 64 })
+  expect((await run('ensemble', 'inspect', 'one')).stdout).toMatch(
+    /aligned 32×32 on 64 anchors, mean cosine \d/,
+  )
+  expect((await json('ensemble', 'verify', 'one')).whole).toBe(true)
+  const other = await json('ensemble', 'make', ...members, '-o', 'two', ...align, 'texts.txt', 'others.txt')
+  expect(other.fingerprint).not.toBe(made.fingerprint)
+})
+
+test('verify ends with 1 and says what is wrong', async () => {
+  const { cwd, run, json, members } = await workspace()
+  await json('ensemble', 'make', ...members, '-o', 'both')
+  const file = join(cwd, 'both', 'members', '1', 'onnx', 'model.onnx')
+  const bytes = readFileSync(file)
+  writeFileSync(file, bytes.subarray(0, bytes.length - 1))
+  const { code, stdout } = await run('ensemble', 'verify', 'both')
+  expect(code).toBe(1)
+  expect(stdout).toMatch(/members\/1\/onnx\/model.onnx has \d+ bytes instead of \d+\nmember 1: /)
+  const missing = await run('ensemble', 'verify', 'nowhere')
+  expect(missing.code).toBe(1)
+  expect(missing.stderr).toContain('ERR_FILE_NOT_FOUND')
+  expect((await run('ensemble', 'inspect', 'texts.txt')).code).toBe(1)
+})
+
+test.each([['make'], ['inspect'], ['verify']])('help of ensemble %s has examples', async (part) => {
+  const { code, stdout } = await uec(['ensemble', part, '--help'])
+  expect(code).toBe(0)
+  expect(stdout).toContain(`Examples:\n  $ uec ensemble ${part} `)
+  expect(stdout).toContain('--json')
+})
