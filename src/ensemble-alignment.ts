@@ -17,7 +17,10 @@ export interface AlignOptions {
    * was saved with, else 'none'.
    */
   align?: 'none' | 'procrustes'
-  /** What maps are fitted on. As many as a member has dimensions or more; with fewer, directions that no anchor shows are left as they are. */
+  /**
+   * What maps are fitted on. As many as a member has dimensions, or more; with fewer, directions that no anchor shows are left as they are.
+   * A member learns nothing from texts that it does not understand: for experts of different languages give each its own, translations.
+   */
   anchors?: Anchors
   /** The member whose space and dimension the ensemble has, 0. */
   reference?: number

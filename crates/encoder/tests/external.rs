@@ -115,7 +115,7 @@ fn it_is_fitted_and_baked_beside_its_weights() {
     let elsewhere = folder.path().join("elsewhere");
     encoder.copy_weights(&elsewhere).unwrap();
     let copy = elsewhere.join("baked.onnx");
-    encoder.bake(&copy, Some(&posterior), &pool, &progress).unwrap();
+    encoder.bake(&copy, Some(&posterior), None, &pool, &progress).unwrap();
     fs::copy(folder.path().join("tokenizer.json"), elsewhere.join("tokenizer.json")).unwrap();
 
     let file = onnx.join("baked.onnx");
