@@ -45,8 +45,7 @@ pub(crate) fn check_beside(graph: &Graph, model: &Path, file: &Path) -> Result<(
                 copy.display()
             )));
         }
-        let is_inside = |copy: &Path| Ok(copy.canonicalize()?.starts_with(folder_of(file).canonicalize()?));
-        if !is_inside(&copy).unwrap_or_else(|_: io::Error| false) {
+        if !is_inside(&copy, folder_of(file)).unwrap_or(false) {
             return Err(Error::invalid(format!(
                 "{} is a link out of its folder, through which a baked file would not find its weights: copy the model without \
                  links, and bake that",
@@ -83,4 +82,9 @@ fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
         left -= size as u64;
     }
     Ok(true)
+}
+
+/// Whether a file lies below a folder, links followed.
+fn is_inside(file: &Path, folder: &Path) -> io::Result<bool> {
+    Ok(file.canonicalize()?.starts_with(folder.canonicalize()?))
 }
