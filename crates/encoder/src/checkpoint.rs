@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_laplace::{CurvatureOptions, RunningSum, TailKind};
 
+use crate::encoder::Encoder;
 use crate::fit::{FitOptions, FitPair};
 
 /// Where and how often a fit is saved.
@@ -72,11 +73,11 @@ impl Checkpoint {
     /// with other options; `FileWrite` where no file can be made. The file stays as it is.
     pub(crate) fn open(
         options: CheckpointOptions,
-        fingerprint: &str,
+        encoder: &Encoder,
         fit: &FitOptions,
         empty: RunningSum,
     ) -> Result<(Self, RunningSum)> {
-        let notes = notes(fingerprint, fit);
+        let notes = notes(encoder, fit);
         let file = options.file.clone();
         let new = Self { options, notes, saved: 0, chain: Chain::default().hexadecimal(), last: Instant::now() };
         let (sum, found) = match RunningSum::load(&file) {
@@ -93,7 +94,7 @@ impl Checkpoint {
         };
         let named = |message: String| format!("the checkpoint {} {message}", file.display());
         let noted = |key: &str| found.get(key).cloned().unwrap_or_default();
-        if noted(FINGERPRINT) != fingerprint {
+        if noted(FINGERPRINT) != encoder.fingerprint() {
             let message = named("belongs to another encoder; name another file as checkpoint".to_owned());
             return Err(Error::new(ErrorCode::PosteriorMismatch, message));
         }
@@ -188,9 +189,11 @@ fn settings(curvature: &CurvatureOptions, tail: TailKind) -> [(&'static str, Str
 }
 
 /// What shapes the sum and is not in it.
-fn notes(fingerprint: &str, fit: &FitOptions) -> BTreeMap<String, String> {
+fn notes(encoder: &Encoder, fit: &FitOptions) -> BTreeMap<String, String> {
     let notes = [
-        (FINGERPRINT, fingerprint.to_owned()),
+        (FINGERPRINT, encoder.fingerprint().to_owned()),
+        // Where texts are cut is no part of the fingerprint.
+        ("maxTokens", encoder.0.tokenizer.max_tokens().to_string()),
         ("batchSize", fit.batch_size.to_string()),
         ("wordDropout", fit.word_dropout.to_string()),
         ("seed", fit.seed.to_string()),

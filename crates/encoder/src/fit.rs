@@ -143,7 +143,7 @@ impl Fitter {
         let (checkpoint, sum) = match options.checkpoint.clone() {
             None => (None, sum),
             Some(wanted) => {
-                let (checkpoint, sum) = Checkpoint::open(wanted, encoder.fingerprint(), &options, sum)?;
+                let (checkpoint, sum) = Checkpoint::open(wanted, encoder, &options, sum)?;
                 (Some(checkpoint), sum)
             }
         };
@@ -207,9 +207,11 @@ impl Fitter {
 
     fn go_on(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         self.check()?;
-        let done = work(self);
-        self.failed = done.is_err();
-        done
+        // Also where the work panics.
+        self.failed = true;
+        work(self)?;
+        self.failed = false;
+        Ok(())
     }
 
     /// One item of the data, with the chain up to it.

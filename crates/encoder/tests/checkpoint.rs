@@ -200,6 +200,11 @@ fn what_cannot_be_gone_on_from_is_refused_and_stays() {
     warmer.curvature.temperature = 0.1;
     invalid(warmer, "temperature 0.05, this fit has 0.1");
 
+    let shorter = Encoder::load(&tiny("bert-ts17"), &EncoderOptions { max_tokens: Some(5), ..options() }).unwrap();
+    refused(&shorter, here(), &good, ErrorCode::InvalidArgument, "this fit has 5");
+    let fewer = Encoder::load(&tiny("bert-ts17"), &EncoderOptions { dimensions: Some(16), ..options() }).unwrap();
+    refused(&fewer, here(), &good, ErrorCode::PosteriorMismatch, "32×64 weights, the encoder has 16×64");
+
     let corrupt = |content: &[u8]| refused(&encoder, here(), content, ErrorCode::FileCorrupt, "delete this one");
     for part in 0..40 {
         corrupt(&good[..good.len() * part / 40]);
