@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::SafeTensors;
-use sha2::{Digest, Sha256};
-use support::{Problem, Shape, golden, texts};
+use support::{Problem, Shape, forged, golden, texts};
 use uec_gaussian::{Cancel, ErrorCode};
 use uec_laplace::{Curvature, CurvatureOptions, Posterior, PosteriorOptions, Prior, Scale, TailKind, TraceSample};
 
@@ -155,34 +154,10 @@ fn a_newer_version_says_so() {
     assert!(error.message.contains("version 2"), "{error}");
 }
 
-/// The file of another writer, with the checksum that docs/posterior-format.md describes.
+const TENSORS: [&str; 7] = ["sample_hash", "sample_norm", "weight_norm2", "H", "gamma", "sample_h", "sample_mean"];
+
 fn forge(good: &[u8], change: impl FnOnce(&mut HashMap<String, String>)) -> Vec<u8> {
-    let file = SafeTensors::deserialize(good).unwrap();
-    let (_, header) = SafeTensors::read_metadata(good).unwrap();
-    let mut metadata = header.metadata().clone().unwrap();
-    metadata.remove("checksum");
-    change(&mut metadata);
-    let mut pairs: Vec<_> = metadata.iter().collect();
-    pairs.sort_unstable();
-    let mut hash = Sha256::new();
-    let mut piece = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    for (key, value) in pairs {
-        piece(key.as_bytes());
-        piece(value.as_bytes());
-    }
-    for name in ["sample_hash", "sample_norm", "weight_norm2", "H", "gamma", "sample_h", "sample_mean"] {
-        let tensor = file.tensor(name).unwrap();
-        for &length in tensor.shape() {
-            piece(&(length as u64).to_le_bytes());
-        }
-        piece(tensor.data());
-    }
-    let sum = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    metadata.entry("checksum".to_owned()).or_insert(sum);
-    safetensors::serialize(file.tensors(), Some(metadata)).unwrap()
+    forged::forge(good, &TENSORS, |content| change(&mut content.metadata))
 }
 
 /// Files with a right checksum and wrong content: what a faulty writer could make.
@@ -227,6 +202,16 @@ fn content_that_contradicts_itself_is_corrupt() {
         let tensors = file.tensors().into_iter().filter(|(other, _)| other != name);
         let bytes = safetensors::serialize(tensors, Some(metadata.clone())).unwrap();
         assert_eq!(Posterior::from_bytes(&bytes).unwrap_err().code, ErrorCode::FileCorrupt, "without {name}");
+    }
+}
+
+#[test]
+fn tensors_that_no_writer_makes_are_corrupt() {
+    let good = plain().to_bytes().unwrap();
+    for (index, (why, change)) in forged::broken_tensors().into_iter().enumerate() {
+        let error = Posterior::from_bytes(&forged::forge(&good, &TENSORS, change)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::FileCorrupt, "{index}: {error}");
+        assert!(error.message.contains(why), "{index}, {why}: {error}");
     }
 }
 

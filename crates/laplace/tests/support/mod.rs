@@ -1,6 +1,7 @@
 //! Fixtures and random problems for the tests.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod forged;
 pub mod literal;
 pub mod posteriors;
 
