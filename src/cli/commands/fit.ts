@@ -66,7 +66,7 @@ export function fitCommand(context: Context): Command {
       number((x) => x >= 0 && x < 1, 'a number in [0, 1)'),
     )
     .option('--seed <n>', 'of the word dropout (0)', integer(0))
-    .option('--scale <c>', "a number, 'trace' (default) or 'none'", wordOr(['trace', 'none'], notNegative))
+    .option('--scale <c>', "a number, 'trace' (default) or 'none'", wordOr(['trace', 'none'], positive))
     .option('--checkpoint <file>', 'save the fit there while it runs, and go on from it where it exists')
     .option('--checkpoint-seconds <s>', 'between two saves (30); 0 saves after every batch', notNegative)
     .addOption(jsonOption())
