@@ -67,6 +67,7 @@ pub fn procrustes(
     cancel.check()?;
     let a = u * v;
     let cosine = pairs.chunks(PORTION).map(|portion| cosines(&a, portion)).sum::<f64>() / pairs.len() as f64;
+    let cosine = cosine.clamp(-1.0, 1.0); // rounding may lead beyond
     let row_major = a.transpose().iter().map(|x| *x as f32).collect();
     Ok(Procrustes { alignment: Alignment::new(row_major, rows, columns)?, cosine, anchors: pairs.len() })
 }
