@@ -138,6 +138,27 @@ describe('align', () => {
     expect(translated.fingerprint).not.toBe(one.fingerprint)
   })
 
+  it('reads its anchors before it loads anything, and never again', async () => {
+    for (const options of [{ anchors: ['one'] }, { anchors: TEXTS, reference: 2 }, { anchors: [TEXTS, []] }])
+      await expect(
+        Ensemble.load(['/nowhere', '/nowhere'], { align: 'procrustes', ...options }),
+        JSON.stringify(options),
+      ).rejects.toMatchObject(invalid)
+    const anchors = [...TEXTS]
+    const loading = pair({ anchors })
+    anchors.fill('another text')
+    await using ensemble = await loading
+    await using expected = await pair({ anchors: TEXTS })
+    expect(ensemble.fingerprint).toBe(expected.fingerprint)
+  })
+
+  it('of a single member leaves it as it is', async () => {
+    await using alone = await Ensemble.load(members.slice(0, 1), { align: 'procrustes', anchors: [TEXTS] })
+    await using plain = await Ensemble.load(members.slice(0, 1))
+    expect((await alone.embed(TEXTS)).mean).toEqual((await plain.embed(TEXTS)).mean)
+    expect(alone.alignment).toEqual([undefined])
+  })
+
   it('works with fewer anchors than dimensions', async () => {
     await using ensemble = await pair({ anchors: TEXTS.slice(0, 5) })
     const { mean } = await ensemble.embed(TEXTS)
@@ -197,6 +218,7 @@ describe('a saved alignment', () => {
       (a) => (a.members[1]!.matrix = zeros),
       (a) => (a.members[1]!.matrix = nan),
       (a) => (a.members[1]!.cosine = 'high'),
+      (a) => (a.members[1]!.anchors = -1),
       (a) => (a.members[1] = null as never),
       (a) => (a.members[0] = a.members[1]!),
     ]

@@ -1,5 +1,5 @@
 // What an ensemble's directory holds, and whether it is found out where that is no longer so.
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -95,6 +95,24 @@ describe('a directory', () => {
     expect(await verify(directory)).toEqual([])
   })
 
+  it('with a member described wrongly is ERR_FILE_CORRUPT', async () => {
+    const { directory, file, content } = await saved('odd-members')
+    const stored = JSON.parse(content)
+    for (const wrong of [
+      { name: 3 },
+      { tail: {} },
+      { dimension: '32' },
+      { priorPrecision: null },
+      { scale: '\u001b[31m' },
+    ]) {
+      const [first, second] = stored.members
+      await writeFile(file, JSON.stringify({ ...stored, members: [first, { ...second, ...wrong }] }))
+      await expect(Ensemble.load(directory), JSON.stringify(wrong)).rejects.toMatchObject({
+        code: 'ERR_FILE_CORRUPT',
+      })
+    }
+  })
+
   it('with files listed wrongly is ERR_FILE_CORRUPT', async () => {
     const { directory, file, content } = await saved('listed')
     for (const files of [3, null, { a: 3 }, { a: { bytes: 1.5, sha256: '' } }, { a: { bytes: 1 } }]) {
@@ -145,7 +163,7 @@ describe('verify', () => {
 })
 
 it('the settings of a model are its files and the folders of its modules', async () => {
-  const [from, to] = [join(folder, 'model'), join(folder, 'copy')]
+  const [from, to] = [join(folder, 'model'), join(folder, 'elsewhere', 'copy')]
   await mkdir(join(from, '2_Dense', 'inner'), { recursive: true })
   await mkdir(join(from, '0_Transformer'))
   const modules = [
@@ -165,5 +183,16 @@ it('the settings of a model are its files and the folders of its modules', async
   expect(await readFile(join(to, '2_Dense', 'inner', 'weights'), 'utf8')).toBe('w')
   expect(await readFile(join(to, 'tokenizer.json'), 'utf8')).toBe('{}')
   await expect(stat(join(to, '0_Transformer'))).rejects.toThrow()
-  await expect(stat(join(folder, 'copy', '..', 'secret-copy'))).rejects.toThrow()
+  await expect(stat(join(folder, 'elsewhere', 'secret'))).rejects.toThrow()
 })
+
+it.each(['{', '3', '[null, 3]'])(
+  'the settings of a model whose modules.json is %s are its files',
+  async (content) => {
+    const [from, to] = [join(folder, 'odd'), join(folder, 'odd-copy')]
+    await mkdir(from, { recursive: true })
+    await writeFile(join(from, 'modules.json'), content)
+    await copySettings(from, to)
+    expect(await readdir(to)).toEqual(['modules.json'])
+  },
+)

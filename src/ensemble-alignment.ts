@@ -56,19 +56,32 @@ interface StoredMap {
   matrix: string
 }
 
-/** One list of anchors per member, or undefined where maps are not to be fitted. */
-export function checkAlign({ align, anchors, reference }: AlignOptions, stored: boolean): void {
+/** Maps to be fitted: one list of anchors per member, all of one length. */
+export interface AlignmentWork {
+  lists: readonly (readonly string[])[]
+  reference: number
+}
+
+/** What to fit for so many members, copied because they take their time to load; undefined where no maps are to be fitted. */
+export function checkAlign(
+  { align, anchors, reference }: AlignOptions,
+  members: number,
+  stored: boolean,
+): AlignmentWork | undefined {
   if (align !== undefined) oneOf('align', align, ['none', 'procrustes'])
   if (align !== 'procrustes' && (anchors !== undefined || reference !== undefined))
     throw invalid("anchors and reference belong to align: 'procrustes'")
-  if (align !== 'procrustes') return
+  if (align !== 'procrustes') return undefined
   if (anchors === undefined && !(stored && reference === undefined))
     throw invalid(
       "align: 'procrustes' needs anchors: texts that all members embed, or for each member a list of texts that mean the same",
     )
-  if (anchors === undefined) return
+  if (anchors === undefined) return undefined
   if (!Array.isArray(anchors)) throw invalid(`anchors must be an array, not ${describe(anchors)}`)
-  if (anchors.length < 2) throw invalid(`${anchors.length} anchors: at least 2 are needed, better thousands`)
+  const lists = anchorLists(anchors, members)
+  const count = lists[0]!.length
+  if (count < 2) throw invalid(`${count} anchors: at least 2 are needed, better thousands`)
+  return { lists, reference: integer('reference', reference ?? 0, 0, members - 1) }
 }
 
 function anchorLists(anchors: Anchors, members: number): (readonly string[])[] {
@@ -88,11 +101,9 @@ function anchorLists(anchors: Anchors, members: number): (readonly string[])[] {
 /** Fits the maps of all members but the reference. */
 export async function fitAlignment(
   members: readonly Encoder[],
-  { anchors, reference = 0 }: { anchors: Anchors; reference?: number | undefined },
+  { lists, reference }: AlignmentWork,
   signal: AbortSignal | undefined,
 ): Promise<Alignment> {
-  integer('reference', reference, 0, members.length - 1)
-  const lists = anchorLists(anchors, members.length)
   const embed = async (k: number) => {
     const { mean } = await members[k]!.embed(lists[k]!, { ...(signal && { signal }) })
     return mean
@@ -179,8 +190,10 @@ export function isStoredAlignment(value: unknown, members: number): value is Sto
       : map !== null &&
         [map.rows, map.columns].every((size) => Number.isSafeInteger(size) && size >= 1 && size <= 1 << 20) &&
         Number.isSafeInteger(map.anchors) &&
+        map.anchors >= 0 &&
         Number.isFinite(map.cosine) &&
-        typeof map.matrix === 'string'
+        typeof map.matrix === 'string' &&
+        Buffer.byteLength(map.matrix, 'base64') === 4 * map.rows * map.columns
   return isIndex && Array.isArray(maps) && maps.length === members && maps.every(isMap)
 }
 

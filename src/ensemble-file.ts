@@ -94,8 +94,14 @@ export async function readEnsemble(directory: string): Promise<StoredEnsemble> {
 }
 
 function isMember(member: unknown): member is StoredMember {
-  const { path, fingerprint } = (member ?? {}) as Partial<StoredMember>
-  return typeof path === 'string' && typeof fingerprint === 'string'
+  const { path, fingerprint, name, tail, dimension, priorPrecision, scale } = (member ??
+    {}) as Partial<StoredMember>
+  return (
+    typeof path === 'string' &&
+    typeof fingerprint === 'string' &&
+    [name, tail].every((text) => text === undefined || typeof text === 'string') &&
+    [dimension, priorPrecision, scale].every((value) => value === undefined || Number.isFinite(value))
+  )
 }
 
 function isFile(file: unknown): file is StoredFile {

@@ -16,8 +16,9 @@ import {
   checkAlign,
   fitAlignment,
   restoreAlignment,
+  type StoredAlignment,
 } from './ensemble-alignment.ts'
-import { readEnsemble, type StoredEnsemble } from './ensemble-file.ts'
+import { readEnsemble } from './ensemble-file.ts'
 import { fittedTemperature, frozen, type Settings, sourcesOf } from './ensemble-mixing.ts'
 import { invalid, UecError } from './errors.ts'
 import { boolean, checkOptions, describe, positive, text } from './options.ts'
@@ -79,7 +80,6 @@ export async function loadEnsemble(
   const given = coefficients === undefined ? undefined : frozen(coefficients)
   const stored =
     typeof source === 'string' ? await untilAborted(signal, readEnsemble(text('source', source))) : undefined
-  checkAlign(options, stored?.alignment !== undefined)
   const sources: unknown = stored
     ? stored.members.map((member) => member.path)
     : Array.isArray(source) && [...source]
@@ -87,6 +87,7 @@ export async function loadEnsemble(
     throw invalid(`an ensemble is a directory or an array of at least one encoder, not ${describe(source)}`)
   const rule = given === undefined ? (stored?.coefficients ?? 'softmax-trace') : given
   planCoefficients(rule, 1, new Float32Array(0), sources.length, 0)
+  const toAlign = checkAlign(options, sources.length, stored?.alignment !== undefined)
   checkSources(rule, custom)
   const members: Encoder[] = []
   const owned: Encoder[] = []
@@ -101,7 +102,10 @@ export async function loadEnsemble(
       signal?.throwIfAborted()
       checkMember(members[k]!, k, stored?.members[k]?.fingerprint)
     }
-    const alignment = await alignmentOf(members, options, stored)
+    const kept = options.align === 'none' ? undefined : stored?.alignment
+    const alignment = toAlign
+      ? await fitAlignment(members, toAlign, signal)
+      : kept && (await restored(kept, members, signal))
     if (!alignment) checkDimensions(members)
     const names = members.map(
       (member, k) => stored?.members[k]?.name ?? basename(Encoder.handle(member).directory),
@@ -155,16 +159,13 @@ function checkDimensions(members: readonly Encoder[]): void {
   )
 }
 
-async function alignmentOf(
+async function restored(
+  stored: StoredAlignment,
   members: readonly Encoder[],
-  { align, anchors, reference, signal }: EnsembleOptions<string>,
-  stored: StoredEnsemble | undefined,
-): Promise<Alignment | undefined> {
-  if (align === 'none') return undefined
-  if (anchors !== undefined) return fitAlignment(members, { anchors, reference }, signal)
-  if (!stored?.alignment) return undefined
+  signal: AbortSignal | undefined,
+): Promise<Alignment> {
   try {
-    return await restoreAlignment(stored.alignment, members, signal)
+    return await restoreAlignment(stored, members, signal)
   } catch (cause) {
     if (!(cause instanceof UecError)) throw cause
     throw new UecError('ERR_FILE_CORRUPT', `ensemble.json is damaged: ${cause.message}`, { cause })

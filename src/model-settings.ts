@@ -25,13 +25,22 @@ export async function copySettings(from: string, to: string): Promise<void> {
 /** The folders that modules.json names, such as `1_Pooling` and `2_Dense`. The transformer is the graph, which is not copied. */
 async function modules(folder: string): Promise<string[]> {
   const content = await readFile(join(folder, 'modules.json'), 'utf8').catch(() => '[]')
-  const listed = JSON.parse(content) as { type?: unknown; path?: unknown }[]
-  return listed
+  return modulesIn(content)
     .filter(({ type }) => !String(type).endsWith('Transformer'))
     .map(({ path }) => normalize(String(path ?? '')))
     .filter(
       (path) => path !== '.' && !path.startsWith('..') && !path.startsWith(sep) && basename(path) !== '',
     )
+}
+
+/** None where the file is not as it should be: the encoder beside it was loaded without it. */
+function modulesIn(content: string): { type?: unknown; path?: unknown }[] {
+  try {
+    const listed: unknown = JSON.parse(content)
+    return Array.isArray(listed) ? listed.filter((entry) => typeof entry === 'object' && entry !== null) : []
+  } catch {
+    return []
+  }
 }
 
 async function copyFile(from: string, to: string): Promise<void> {

@@ -94,6 +94,51 @@ test('make with alignment, on one list of anchors or one for each member', async
   expect(other.fingerprint).not.toBe(made.fingerprint)
 })
 
+test('few anchors are warned of, a member without variances is named with the way out', async () => {
+  const { cwd, run, members } = await workspace()
+  writeFileSync(join(cwd, 'few.txt'), sentences.slice(0, 8).join('\n'))
+  const few = await run(
+    'ensemble',
+    'make',
+    ...members,
+    '-o',
+    'few',
+    '--align',
+    'procrustes',
+    '--anchors',
+    'few.txt',
+  )
+  expect(few.code).toBe(0)
+  expect(few.stderr).toContain('member 1: 8 anchors are fewer than its 32 dimensions')
+  const many = await run(
+    'ensemble',
+    'make',
+    ...members,
+    '-o',
+    'many',
+    '--align',
+    'procrustes',
+    '--anchors',
+    'texts.txt',
+  )
+  expect(many.stderr).not.toContain('fewer')
+  const bare = await run('ensemble', 'make', MODELS[0]!, members[1]!, '-o', 'bare')
+  expect(bare.code).toBe(1)
+  expect(bare.stderr).toContain(`${MODELS[0]} has no variances: write ${MODELS[0]}=POSTERIOR`)
+})
+
+test('a calibration without loss and pairs is inspected all the same', async () => {
+  const { cwd, run, json, members } = await workspace()
+  await json('ensemble', 'make', ...members, '-o', 'both')
+  const file = join(cwd, 'both', 'ensemble.json')
+  const stored = JSON.parse(readFileSync(file, 'utf8'))
+  const coefficients = { sources: ['trace'], bias: [0, 0], power: [1], loss: null, pairs: 'x' }
+  writeFileSync(file, JSON.stringify({ ...stored, coefficients }))
+  const { code, stdout } = await run('ensemble', 'inspect', 'both')
+  expect(code).toBe(0)
+  expect(stdout).toContain('pairs         unknown, held-out loss unknown')
+})
+
 test('verify ends with 1 and says what is wrong', async () => {
   const { cwd, run, json, members } = await workspace()
   await json('ensemble', 'make', ...members, '-o', 'both')

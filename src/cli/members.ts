@@ -17,12 +17,18 @@ export function parseMember(member: string): { model: string; posterior?: string
 
 /** Loads `MODEL=POSTERIOR` and baked encoders; after an error none stays loaded. */
 export async function loadMembers(members: readonly string[], flags: EncoderFlags): Promise<Encoder[]> {
-  const { Encoder } = await library()
+  const { Encoder, UecError } = await library()
   const encoders: Encoder[] = []
   try {
     for (const member of members) {
       const { model, posterior } = parseMember(member)
-      encoders.push(await Encoder.load(model, { ...encoderOptions(flags), ...(posterior && { posterior }) }))
+      const encoder = await Encoder.load(model, { ...encoderOptions(flags), ...(posterior && { posterior }) })
+      encoders.push(encoder)
+      if (!encoder.fitted)
+        throw new UecError(
+          'ERR_NOT_FITTED',
+          `${member} has no variances: write ${member}=POSTERIOR, with a posterior from \`uec fit\`, or give a baked encoder`,
+        )
     }
     return encoders
   } catch (error) {

@@ -73,8 +73,8 @@ async function calibrate({ signal }: Context, members: string[], flags: Flags): 
   const encoders = updates ? [] : await loadMembers(members, flags)
   try {
     await using ensemble = updates
-      ? await Ensemble.load(members[0]!, { encoder: encoderOptions(flags) })
-      : await Ensemble.load(encoders)
+      ? await Ensemble.load(members[0]!, { encoder: encoderOptions(flags), signal })
+      : await Ensemble.load(encoders, { signal })
     const calibration = await reporter.run('Calibrating', () =>
       ensemble.calibrate(
         { ...(texts && { texts: texts.map(({ text }) => text) }), ...(pairs && { pairs }) },
@@ -82,7 +82,7 @@ async function calibrate({ signal }: Context, members: string[], flags: Flags): 
       ),
     )
     signal.throwIfAborted()
-    await ensemble.save(output)
+    await ensemble.save(output, { signal })
     report(ensemble, calibration, output, reporter, flags)
   } finally {
     for (const encoder of encoders) await encoder.dispose()

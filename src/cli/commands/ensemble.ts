@@ -119,12 +119,14 @@ async function makeEnsemble({ signal }: Context, members: string[], flags: Flags
   const { coefficients, temperature, align, reference } = flags
   const options = defined({ coefficients, temperature, align, anchors, reference, signal }) as EnsembleOptions
   const { Ensemble } = await library()
-  const encoders = await loadMembers(members, flags)
+  const encoders = await reporter.run('Loading', () => loadMembers(members, flags))
   try {
-    await using ensemble = await reporter.run('Loading', () => Ensemble.load(encoders, options))
+    const load = () => Ensemble.load(encoders, options)
+    await using ensemble = align ? await reporter.run('Aligning', load) : await load()
     signal.throwIfAborted()
     await reporter.run('Saving', () => ensemble.save(flags.output, { signal }))
     report(ensemble, flags, reporter)
+    warnOfFewAnchors(ensemble, reporter)
   } finally {
     for (const encoder of encoders) await encoder.dispose()
   }
@@ -155,6 +157,17 @@ function report(ensemble: Ensemble, flags: Flags, reporter: Reporter): void {
   for (const [k, fit] of (alignment ?? []).entries())
     if (fit)
       console.log(`  member ${k} aligned on ${fit.anchors} anchors, mean cosine ${fit.cosine.toFixed(3)}`)
+}
+
+/** With fewer anchors than dimensions a map fits them too well, and leaves directions as they are. */
+function warnOfFewAnchors({ alignment, members, dimension }: Ensemble, reporter: Reporter): void {
+  for (const [k, fit] of (alignment ?? []).entries()) {
+    const wanted = Math.max(dimension, members[k]!.dimension)
+    if (fit && fit.anchors < wanted)
+      reporter.line(
+        `member ${k}: ${fit.anchors} anchors are fewer than its ${wanted} dimensions, so the mean cosine says little; give more`,
+      )
+  }
 }
 
 async function verifyDirectory({ signal }: Context, directory: string, flags: Flags): Promise<void> {

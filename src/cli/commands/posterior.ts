@@ -32,14 +32,7 @@ export function posteriorCommand(context: Context): Command {
     .description('look at posteriors, merge those of shards, change their prior or scale')
     .addHelpText('after', EXAMPLES)
   const parts = [infoCommand(context), mergeCommand(context), withCommand(context)]
-  for (const part of parts)
-    command.addCommand(
-      part
-        .addOption(jsonOption())
-        .helpOption('-h, --help', 'print help')
-        .exitOverride()
-        .showHelpAfterError(`(see \`uec posterior ${part.name()} --help\`)`),
-    )
+  for (const part of parts) command.addCommand(part.addOption(jsonOption()))
   return command
 }
 
