@@ -10,19 +10,20 @@ it('shows the table of the quickstart', async () => {
   for (const row of ['uniform average', 'UEC as in the paper', 'UEC calibrated']) expect(shown).toContain(row)
 })
 
-it('has an example that runs as it stands', async () => {
+it('has an example that runs as it stands, in parts that go on', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const code = readme.match(/```js\n([\s\S]*?)```/)?.[1]
-  expect(code).toBeDefined()
+  const parts = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!)
+  expect(parts).toHaveLength(2)
   await mkdir(join(root, '.uec'), { recursive: true })
   const folder = await mkdtemp(join(root, '.uec', 'readme-'))
   try {
     const file = join(folder, 'example.mjs')
-    await writeFile(file, code!)
+    await writeFile(file, parts.join('\n'))
     const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: root, encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout.indexOf('river')).toBeGreaterThan(0)
     expect(stdout.indexOf('river')).toBeLessThan(stdout.indexOf('court'))
+    expect(stdout).toMatch(/sources: \[.*\],\n +bias: /)
   } finally {
     await rm(folder, { recursive: true })
   }
