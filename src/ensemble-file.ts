@@ -121,10 +121,12 @@ export function inside(directory: string, path: string): string {
 /** What the file says, with the fingerprint and the size that follow from it; matrices are left out. */
 export async function describeEnsemble(directory: string) {
   const { members, alignment, files, ...rest } = await readEnsemble(directory)
+  const { dimension } = members[alignment?.reference ?? 0]!
   const sizes = files && Object.values(files).map((file) => file.bytes)
   return {
     ...rest,
     members,
+    ...(dimension !== undefined && { dimension }),
     fingerprint: fingerprintOf(
       members.map((member) => member.fingerprint),
       { ...rest, ...(alignment && { alignment: { digest: storedDigest(alignment) } }) },

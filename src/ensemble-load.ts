@@ -155,7 +155,7 @@ function checkDimensions(members: readonly Encoder[]): void {
   if (other < 0) return
   throw new UecError(
     'ERR_DIMENSION_MISMATCH',
-    `member ${other} has dimension ${members[other]!.dimension}, member 0 has ${dimension}: bring them into one space with align: 'procrustes' and anchors`,
+    `member ${other} has dimension ${members[other]!.dimension}, member 0 has ${dimension}: bring them into one space with align: 'procrustes' and anchors (uec ensemble make --align)`,
   )
 }
 

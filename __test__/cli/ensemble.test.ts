@@ -32,6 +32,7 @@ test('make, inspect, verify, calibrate', async () => {
 
   const seen = await json('ensemble', 'inspect', 'both')
   expect(seen).toMatchObject({ version: 2, coefficients: 'softmax-trace', temperature: 0.5, normalize: true })
+  expect(seen.dimension).toBe(32)
   expect(seen.fingerprint).toBe(made.fingerprint)
   expect(seen.members.map((member: { name: string }) => member.name)).toEqual(['bert-ts17', 'bert-cls'])
   expect(seen.members[0]).toMatchObject({ path: 'members/0', dimension: 32, tail: 'plain' })
@@ -42,6 +43,7 @@ test('make, inspect, verify, calibrate', async () => {
     'format 2',
     'softmax-trace',
     '0.5000',
+    'of dimension 32, of unit length',
     made.fingerprint,
     'bert-cls (dimension 32, tail plain, λ ',
   ])

@@ -34,7 +34,8 @@ Examples:
   $ uec calibrate ensemble --texts corpus.txt           (updates the temperature in place)
   $ uec calibrate ensemble --pairs pairs.jsonl --sources trace,inverse-norm -o other
 
-A member is MODEL=POSTERIOR, or a baked encoder. From texts comes the temperature, from pairs the learned coefficients.`
+A member is MODEL=POSTERIOR, or a baked encoder. From texts comes the temperature, from pairs the learned coefficients.
+Encoders of other dimension or space are first brought into one by \`uec ensemble make --align\`; then calibrate that directory.`
 
 export function calibrateCommand(context: Context): Command {
   const command = new Command('calibrate')

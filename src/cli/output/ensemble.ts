@@ -17,7 +17,7 @@ export async function inspectEnsemble(directory: string, json: boolean): Promise
     console.log(JSON.stringify({ ensemble: directory, ...rest, members: listed }))
     return
   }
-  const { version, uec, coefficients: rule, temperature, fingerprint, bytes, normalize } = rest
+  const { version, uec, coefficients: rule, temperature, fingerprint, dimension, bytes, normalize } = rest
   const calibration =
     typeof rule === 'object' && 'sources' in rule ? (rule as Calibration<string>) : undefined
   const lines = [
@@ -25,7 +25,7 @@ export async function inspectEnsemble(directory: string, json: boolean): Promise
     `  coefficients  ${calibration ? 'calibrated' : typeof rule === 'string' ? rule : JSON.stringify(rule)}`,
     ...(calibration ? calibrationLines(calibration) : []),
     `  temperature   ${temperature.toPrecision(4)}`,
-    `  mixtures      ${normalize ? 'of unit length' : 'not normalised'}`,
+    `  mixtures      ${dimension ? `of dimension ${dimension}, ` : ''}${normalize ? 'of unit length' : 'not normalised'}`,
     `  fingerprint   ${fingerprint}`,
   ]
   for (const [
