@@ -1,5 +1,17 @@
 // What an ensemble's directory holds, and whether it is found out where that is no longer so.
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -147,6 +159,17 @@ describe('verify', () => {
     expect(problems).toMatch(/members\/1\/onnx\/model.onnx_data is not the file that was saved/)
     expect(problems).toMatch(/members\/1\/config.json has \d+ bytes instead of \d+/)
     expect(problems).toMatch(/member 0: .*tokenizer/)
+  })
+
+  it('names a file that lies elsewhere', async () => {
+    const { directory } = await saved('linked')
+    const weights = join(directory, 'members/1/onnx/model.onnx_data')
+    await rename(weights, join(folder, 'weights'))
+    await symlink(join(folder, 'weights'), weights)
+    expect((await verify(directory))[0]).toMatch(/members\/1\/onnx\/model.onnx_data is a link out of the/)
+    const beside = join(folder, 'link-to-whole')
+    await symlink((await saved('whole-linked')).directory, beside)
+    expect(await verify(beside)).toEqual([])
   })
 
   it('names a member that is another encoder', async () => {

@@ -1,4 +1,6 @@
 // Whether an ensemble's directory is whole: every file, every member, and a text embedded by each.
+import { realpath } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Encoder } from './encoder.ts'
 import type { EncoderOptions } from './encoder-options.ts'
 import { Ensemble } from './ensemble.ts'
@@ -32,8 +34,12 @@ async function wrongFiles(
   signal: AbortSignal,
 ): Promise<string[]> {
   const problems: string[] = []
+  const root = await realpath(directory)
   for (const [name, expected] of Object.entries(files)) {
     signal.throwIfAborted()
+    const target = await realpath(inside(directory, name)).catch(() => undefined)
+    if (target !== undefined && !target.startsWith(join(root, '/')))
+      problems.push(`${name} is a link out of the directory, which is lost where that is moved`)
     const found = await describeFile(inside(directory, name)).catch(() => undefined)
     if (!found) problems.push(`${name} is missing or cannot be read`)
     else if (found.bytes !== expected.bytes)
