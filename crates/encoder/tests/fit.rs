@@ -3,6 +3,8 @@
 
 mod fixture;
 
+use std::collections::HashMap;
+
 use fixture::{distance, embed, fitter, json, load, load_with, numbers, options, pool, relative, runs, texts, tiny};
 use uec_encoder::{Encoder, EncoderOptions, FitOptions, FitPair, Phase, Progress};
 use uec_gaussian::{Cancel, ErrorCode};
@@ -106,6 +108,30 @@ fn curvature_is_that_of_the_reference_activations() {
         expected.add_batch_reference(&head, &queries, &positives, &negatives, &Cancel::default()).unwrap();
         let error = relative(fitted.curvature(), expected.h());
         assert!(error < 1e-4, "{name}: {error}");
+    }
+}
+
+/// Dynamic quantisation takes one scale for a run: what the layer sees of a text would depend on its neighbours.
+#[test]
+fn a_dynamically_quantised_graph_sees_each_text_alone() {
+    if !runs("a_dynamically_quantised_graph_sees_each_text_alone") {
+        return;
+    }
+    for name in ["bert-int8", "bert-int8-u8", "bert-int8-ortsaved"] {
+        let encoder = load(&tiny(name));
+        let all = pairs(9);
+        let sampled = |others: &[FitPair]| {
+            let posterior = fit(&encoder, &[&[&all[..1], others].concat()], small_batches());
+            let bytes = posterior.to_bytes().unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let [hashes, h] = ["sample_hash", "sample_h"].map(|name| file.tensor(name).unwrap());
+            let rows = h.data().chunks_exact(4 * posterior.features()).map(<[u8]>::to_vec);
+            hashes.data().chunks_exact(8).map(<[u8]>::to_vec).zip(rows).collect::<HashMap<_, _>>()
+        };
+        let (few, many) = (sampled(&all[1..3]), sampled(&all[3..]));
+        let common: Vec<_> = few.iter().filter(|(hash, _)| many.contains_key(*hash)).collect();
+        assert!(common.len() >= 2, "{name}: {} texts in both", common.len());
+        assert!(common.iter().all(|(hash, h)| many[*hash] == **h), "{name}");
     }
 }
 
