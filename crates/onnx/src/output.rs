@@ -4,7 +4,7 @@ use uec_gaussian::Result;
 
 use crate::graph::{Graph, describe};
 use crate::pool::Pooling;
-use crate::proto::{ValueInfoProto, dimension, type_proto};
+use crate::proto::{NodeProto, ValueInfoProto, dimension, type_proto};
 use crate::tail::Stage;
 use crate::terms::Terms;
 use crate::trail::ADVICE;
@@ -22,16 +22,16 @@ pub(crate) struct Start<'a> {
     /// The tensor y.
     pub(crate) tensor: &'a str,
     pub(crate) stage: Stage,
-    /// How the graph pools y, where the walk went through it.
+    /// How the graph pools y, where it has a pooled output that can be read.
     pub(crate) pooling: Option<Pooling>,
 }
 
 impl Graph {
     /// The start of the walk without any override.
     ///
-    /// An output named `sentence_embedding` counts with its linear layer, if it has one behind the pooling; so does the
-    /// only other pooled output if there are no token vectors, or if it is scaled to length 1. (A BERT pooler is neither:
-    /// it is no embedding.)
+    /// An output named `sentence_embedding` is the embedding; so is the only other pooled output if there are no token
+    /// vectors, or if it is scaled to length 1. (A BERT pooler is neither.) With a linear layer behind the pooling the walk
+    /// starts there, else at the token vectors that were pooled. Without such an output they are the token output.
     ///
     /// # Errors
     /// Model unsupported: no output that can be read, or several that do not depend on each other.
@@ -46,11 +46,13 @@ impl Graph {
             &[only] => Some(only).filter(|only| tokens.is_empty() || self.unnormalised(only) != *only),
             _ => None,
         };
-        if let Some(found) = chosen
-            .and_then(|output| self.start_pooled(output))
-            .filter(|start| start.stage == Stage::Pooled || tokens.is_empty())
-        {
-            return Ok(found);
+        if let Some(found) = chosen.and_then(|output| self.start_pooled(output)) {
+            let same = |output: &&&str| self.through(output).0 == self.through(found.tensor).0;
+            let shown = tokens.iter().find(same).filter(|_| found.stage == Stage::Tokens);
+            return Ok(match shown {
+                Some(&output) => Start { output, tensor: output, ..found },
+                None => found,
+            });
         }
         if tokens.is_empty() {
             return Err(self.no_start(chosen, &pooled));
@@ -129,10 +131,11 @@ impl Graph {
         }
     }
 
-    /// A linear layer between the token vectors and the pooled output would be left out silently.
+    /// A linear layer, norm or activation between the token vectors and the pooled output would be left out silently.
     fn nothing_between(&self, tokens: &str, pooled: &str) -> Result<()> {
         let (before, behind) = (self.ancestors(tokens), self.ancestors(pooled));
-        let between = |&index: &usize| behind[index] && !before[index] && self.like_linear(&self.graph.node[index]);
+        let changes = |node: &NodeProto| self.like_linear(node) || self.like_norm(node);
+        let between = |&index: &usize| behind[index] && !before[index] && changes(&self.graph.node[index]);
         match (0..self.graph.node.len()).find(between) {
             None => Ok(()),
             Some(index) => {
@@ -140,6 +143,16 @@ impl Graph {
                 let what = format!("{} lies between the outputs `{tokens}` and `{pooled}`", describe(node));
                 Err(self.stopped(&what, pooled, &[node.output.first().map_or("", String::as_str)]))
             }
+        }
+    }
+
+    /// Whether a node is a norm or an activation, or the mean of a vector's entries, with which a norm begins.
+    fn like_norm(&self, node: &NodeProto) -> bool {
+        match node.op_type() {
+            "LpNormalization" => false,
+            "ReduceMean" => self.axes(node).as_deref() == Some(&[-1]),
+            "Tanh" | "Relu" | "Sigmoid" | "Gelu" => true,
+            name => name.ends_with("Normalization"),
         }
     }
 

@@ -50,7 +50,7 @@ const NO_NORM: &str = "`tail.norm` names neither a norm that can be read (LayerN
 pub struct Tail {
     /// Whether the last linear layer comes before or after the pooling.
     pub stage: Stage,
-    /// How the graph pools its token vectors, where only its pooled output shows them.
+    /// How the graph itself pools its token vectors, where it does and that can be read.
     pub pooling: Option<Pooling>,
     /// I, the width of the layer's input.
     pub features: usize,
@@ -154,6 +154,10 @@ impl Graph {
             None => self.last(&terms, start.output)?,
         };
         let weight = self.weight(linear)?;
+        let start = match start.stage {
+            Stage::Tokens => start,
+            Stage::Pooled => Start { pooling: self.pooled(linear.input).map(|(pooling, _)| pooling), ..start },
+        };
         let widths = terms.reshapes.iter().chain(norm.iter().flat_map(|norm| &norm.reshapes));
         let widths = widths.filter_map(|node| self.reshaped_width(node)).chain(self.declared_width(start.output));
         self.check_widths(linear, &weight, widths)?;

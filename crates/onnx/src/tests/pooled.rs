@@ -21,11 +21,12 @@ fn fixture(name: &str, outputs: &[&str]) -> Tail {
 fn a_graph_that_only_gives_the_pooled_vector() {
     let both = fixture("bert-pooled", &["token_embeddings", "sentence_embedding"]);
     let pooled = fixture("bert-pooled", &["sentence_embedding"]);
-    assert_eq!((both.pooling, pooled.pooling), (None, Some(Pooling::Mean)));
+    assert_eq!((both.pooling, pooled.pooling), (Some(Pooling::Mean), Some(Pooling::Mean)));
     assert_eq!((both.stage, pooled.stage), (Stage::Tokens, Stage::Tokens));
     assert_eq!((&both.weight, &both.gamma), (&pooled.weight, &pooled.gamma));
     assert_eq!((&both.output, &both.preactivations), (&pooled.output, &pooled.preactivations));
     let dense = fixture("bert-dense-ingraph", &["sentence_embedding"]);
+    assert_eq!(dense.pooling, Some(Pooling::Mean));
     assert_eq!((dense.stage, dense.output()), (Stage::Pooled, ["/Tanh_output_0".to_owned()].as_slice()));
 }
 
@@ -193,6 +194,41 @@ fn a_linear_layer_that_cannot_be_reached_is_not_left_out() {
     let base = base.node("Gemm", &["m", "P"], &["u"]).node("Softmax", &["u"], &["sentence_embedding"]);
     let error = base.output("y", &[0, 0, 2]).output("sentence_embedding", &[0, 2]).tail().unwrap_err();
     assert!(error.code == ModelUnsupported && error.message.contains("Gemm (node `/u`) lies between"), "{error}");
+}
+
+#[test]
+fn a_norm_or_activation_behind_a_pooling_that_cannot_be_read_is_not_left_out() {
+    let between = |change: fn(Builder) -> Builder| {
+        let base = tokens().node("ReduceMax", &["y"], &["m"]).ints("axes", &[1]);
+        let base = change(base).output("y", &[0, 0, 2]).output("sentence_embedding", &[0, 2]);
+        base.tail().map(|tail| (tail.stage, tail.pooling))
+    };
+    let refused: [fn(Builder) -> Builder; 3] = [
+        |base| base.node("LayerNormalization", &["m", "g"], &["sentence_embedding"]),
+        |base| base.node("Tanh", &["m"], &["sentence_embedding"]),
+        |base| {
+            let base = base.node("ReduceMean", &["m"], &["mean"]).ints("axes", &[-1]);
+            base.node("Sub", &["m", "mean"], &["sentence_embedding"])
+        },
+    ];
+    for change in refused {
+        let error = between(change).unwrap_err();
+        assert!(error.code == ModelUnsupported && error.message.contains("lies between"), "{error}");
+    }
+    let length = |base: Builder| base.node("LpNormalization", &["m"], &["sentence_embedding"]).int("axis", 1);
+    assert_eq!(between(length), Ok((Stage::Tokens, None)), "how it pools is then for others to say");
+}
+
+/// The embedding's own token vectors count, whatever else has a row for each token.
+#[test]
+fn a_pooled_output_says_which_token_vectors_are_meant() {
+    let base = || tokens().floats("C", &[2, 1], &[1.0, 2.0]).node("MatMul", &["y", "C"], &["token_embeddings"]);
+    let pooled = |base: Builder| base.node("Gather", &["y", "0"], &["sentence_embedding"]).int("axis", 1);
+    let outputs = |base: Builder| base.output("token_embeddings", &[0, 0, 1]).output("sentence_embedding", &[0, 2]);
+    let hidden = outputs(pooled(base())).tail().unwrap();
+    assert_eq!((hidden.linear.as_str(), hidden.stage, hidden.pooling), ("/y", Stage::Tokens, Some(Pooling::Cls)));
+    let shown = outputs(pooled(base())).output("y", &[0, 0, 2]).tail().unwrap();
+    assert_eq!((shown.output(), shown.pooling), (["y".to_owned()].as_slice(), Some(Pooling::Cls)));
 }
 
 #[test]
