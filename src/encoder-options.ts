@@ -19,7 +19,7 @@ export interface EncoderOptions {
    * more dimensions is cut. Default: all.
    */
   dimensions?: number
-  /** Default: what the model directory says, else mean. */
+  /** Default: what the model directory says, else what the graph does itself, else mean. */
   pooling?: 'mean' | 'cls' | 'last'
   /** Unit-length embeddings. Default: what the model directory says, else true. */
   normalize?: boolean

@@ -63,8 +63,8 @@ export class Encoder implements AsyncDisposable {
   }
 
   /**
-   * Loads a sentence-transformers style directory, or one .onnx file with a tokenizer.json beside it (then mean pooling, normalised,
-   * unless told otherwise). ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_TOKENIZER_INVALID,
+   * Loads a sentence-transformers style directory, or one .onnx file with a tokenizer.json beside it (then pooled as the graph does, or by
+   * the mean, and normalised, unless told otherwise). ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_TOKENIZER_INVALID,
    * ERR_POSTERIOR_MISMATCH, ERR_RUNTIME_NOT_FOUND, ERR_DEVICE_UNAVAILABLE, or the signal's reason.
    */
   static async load(path: string, options: EncoderOptions = {}): Promise<Encoder> {

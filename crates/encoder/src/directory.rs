@@ -24,8 +24,8 @@ pub struct Directory {
     pub model: PathBuf,
     /// The `tokenizer.json`.
     pub tokenizer: PathBuf,
-    /// How token vectors become one, or why that cannot be done here.
-    pub pooling: Result<Pooling>,
+    /// How token vectors become one, if any file says so, or why that cannot be done here.
+    pub pooling: Result<Option<Pooling>>,
     /// Folders of linear layers behind the pooling (`Dense` modules), in their order; a graph may have them inside.
     pub dense: Vec<PathBuf>,
     /// Whether the embedding is brought to unit length.
@@ -76,13 +76,7 @@ impl Directory {
             )));
         }
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Self {
-            model: path.to_owned(),
-            tokenizer: folder.join("tokenizer.json"),
-            pooling: Ok(Pooling::Mean),
-            normalize: true,
-            ..Self::limits(folder)?
-        })
+        Ok(Self { model: path.to_owned(), tokenizer: folder.join("tokenizer.json"), ..Self::limits(folder)? })
     }
 
     fn open_folder(folder: &Path, model: PathBuf) -> Result<Self> {
@@ -116,7 +110,7 @@ impl Directory {
         Ok(Self {
             model: PathBuf::new(),
             tokenizer: folder.join("tokenizer.json"),
-            pooling: Ok(Pooling::Mean),
+            pooling: Ok(None),
             dense: Vec::new(),
             normalize: true,
             max_tokens: position_limit.map_or(max_tokens, |limit| max_tokens.min(limit)),

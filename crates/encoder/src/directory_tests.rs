@@ -25,12 +25,12 @@ fn code(path: &Path, file: Option<&str>) -> ErrorCode {
 fn old_and_new_directories_say_the_same() {
     for name in ["bert-ts17", "bert-dynamo20"] {
         let directory = Directory::open(&fixture(name), None).unwrap();
-        assert_eq!(directory.pooling, Ok(Pooling::Mean), "{name}");
+        assert_eq!(directory.pooling, Ok(Some(Pooling::Mean)), "{name}");
         assert!(directory.normalize && !directory.lower_case, "{name}");
         assert_eq!(directory.max_tokens, 32, "{name}");
         assert_eq!(directory.pad_token.as_deref(), Some("[PAD]"), "{name}");
     }
-    assert_eq!(Directory::open(&fixture("bert-cls"), None).unwrap().pooling, Ok(Pooling::Cls));
+    assert_eq!(Directory::open(&fixture("bert-cls"), None).unwrap().pooling, Ok(Some(Pooling::Cls)));
     assert!(!Directory::open(&fixture("bert-ts14"), None).unwrap().normalize);
 }
 
@@ -47,7 +47,7 @@ fn prompts_are_read_with_their_default() {
 fn a_single_file_is_pooled_by_mean_and_normalised() {
     let folder = folder(&[("any.onnx", ""), ("tokenizer.json", "{}")]);
     let directory = Directory::open(&folder.path().join("any.onnx"), None).unwrap();
-    assert_eq!((directory.pooling, directory.normalize), (Ok(Pooling::Mean), true));
+    assert_eq!((directory.pooling, directory.normalize), (Ok(None), true));
     assert_eq!(directory.tokenizer, folder.path().join("tokenizer.json"));
     assert_eq!(directory.max_tokens, DEFAULT_MAX_TOKENS);
 }
@@ -113,7 +113,7 @@ fn dense_modules_follow_the_pooling_in_both_spellings() {
     for list in [old.each_ref().map(|(kind, path)| (kind.as_str(), *path)), new] {
         let folder = modules(&list);
         let directory = Directory::open(folder.path(), None).unwrap();
-        assert_eq!((directory.pooling, directory.normalize), (Ok(Pooling::Cls), true));
+        assert_eq!((directory.pooling, directory.normalize), (Ok(Some(Pooling::Cls)), true));
         assert_eq!(directory.dense, ["2_Dense", "3_Dense"].map(|name| folder.path().join(name)));
     }
 }

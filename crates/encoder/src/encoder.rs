@@ -210,10 +210,11 @@ struct Parts {
 
 impl Parts {
     fn original(graph: &Graph, directory: &Directory, options: &EncoderOptions) -> Result<Self> {
-        let settings = Settings::from_directory(directory, options)?;
+        let (tail, dense) = head::tail(graph, &options.tail, &directory.dense)?;
+        let settings = Settings::from_directory(directory, options, tail.pooling)?;
+        head::check_pooling(&tail, settings.pooling)?;
         let tokenizer = TextTokenizer::read(&directory.tokenizer, settings.max_tokens, settings.lower_case)
             .map_err(|error| of_the_model(error, options.max_tokens.is_none()))?;
-        let (tail, dense) = head::tail(graph, &options.tail, &directory.dense)?;
         let source = Source {
             model: directory.model.clone(),
             tokenizer: directory.tokenizer.clone(),

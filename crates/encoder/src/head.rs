@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_laplace::{Activation, Head, Norm};
-use uec_onnx::{Graph, NormKind, Override, Stage, Tail};
+use uec_onnx::{Graph, NormKind, Override, Pooling, Stage, Tail};
 
 use crate::dense;
+use crate::options::pooling_name;
 
 /// The tail of a model and the folders of those `Dense` modules of its directory that are applied behind the graph: all of
 /// them, or none where the last layer of the graph lies behind the pooling already.
@@ -32,6 +33,21 @@ pub(crate) fn tail<'a>(graph: &Graph, over: &Override, dense: &'a [PathBuf]) -> 
         return Err(Error::new(ErrorCode::ModelUnsupported, what));
     }
     Ok((tail, &[]))
+}
+
+/// # Errors
+/// [`ErrorCode::InvalidArgument`] for another pooling than the one in front of the last layer, where that is in the graph.
+pub(crate) fn check_pooling(tail: &Tail, chosen: Pooling) -> Result<()> {
+    let inside = tail.stage == Stage::Pooled && !tail.activations().is_empty();
+    match tail.pooling {
+        Some(done) if inside && done != chosen => Err(Error::invalid(format!(
+            "the option `pooling` is '{}', but the graph pools by '{}' in front of its last layer `{}`; leave it out",
+            pooling_name(chosen),
+            pooling_name(done),
+            tail.linear
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The last layer of which the first `dimension` outputs are kept, and what follows it.

@@ -13,8 +13,8 @@ use crate::pooling_config;
 
 /// What follows the graph.
 pub(crate) struct Modules {
-    /// How token vectors become one, or why that cannot be done here.
-    pub(crate) pooling: Result<Pooling>,
+    /// How token vectors become one, if any file says so, or why that cannot be done here.
+    pub(crate) pooling: Result<Option<Pooling>>,
     /// Folders of the `Dense` modules, in their order.
     pub(crate) dense: Vec<PathBuf>,
     /// Whether the embedding is brought to unit length.
@@ -22,9 +22,9 @@ pub(crate) struct Modules {
 }
 
 impl Default for Modules {
-    /// Without a `modules.json`: mean, normalised.
+    /// Without a `modules.json`: normalised.
     fn default() -> Self {
-        Self { pooling: Ok(Pooling::Mean), dense: Vec::new(), normalize: true }
+        Self { pooling: Ok(None), dense: Vec::new(), normalize: true }
     }
 }
 
@@ -62,7 +62,7 @@ impl Modules {
             }
         }
         let none = || Err(unsupported(&file, "it has no Pooling module; choose one with the option `pooling`"));
-        Ok(Self { pooling: pooling.unwrap_or_else(none), dense, normalize })
+        Ok(Self { pooling: pooling.unwrap_or_else(none).map(Some), dense, normalize })
     }
 }
 

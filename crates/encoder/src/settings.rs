@@ -31,12 +31,16 @@ const PROMPTS: &str = "uec.prompts";
 const DEFAULT_PROMPT: &str = "uec.default_prompt";
 
 impl Settings {
-    /// What the directory says, unless the options say otherwise.
+    /// What the directory says, unless the options say otherwise; `graph` is how the graph itself pools.
     ///
     /// # Errors
     /// [`ErrorCode::ModelUnsupported`] for a pooling that cannot be honoured, [`ErrorCode::InvalidArgument`] for more
     /// tokens than the model has positions.
-    pub(crate) fn from_directory(directory: &Directory, options: &EncoderOptions) -> Result<Self> {
+    pub(crate) fn from_directory(
+        directory: &Directory,
+        options: &EncoderOptions,
+        graph: Option<Pooling>,
+    ) -> Result<Self> {
         let max_tokens = options.max_tokens.unwrap_or(directory.max_tokens);
         if let Some(limit) = directory.position_limit.filter(|limit| max_tokens > *limit) {
             return Err(Error::invalid(format!(
@@ -44,7 +48,7 @@ impl Settings {
             )));
         }
         let settings = Self {
-            pooling: options.pooling.map_or_else(|| directory.pooling.clone(), Ok)?,
+            pooling: options.pooling.map_or_else(|| pooling(directory, graph), Ok)?,
             normalize: options.normalize.unwrap_or(directory.normalize),
             max_tokens,
             lower_case: directory.lower_case,
@@ -128,6 +132,25 @@ impl Settings {
     }
 }
 
+/// What the graph and the directory say; the mean if neither does.
+///
+/// # Errors
+/// [`ErrorCode::ModelUnsupported`] if they contradict each other.
+fn pooling(directory: &Directory, graph: Option<Pooling>) -> Result<Pooling> {
+    match (directory.pooling.clone()?, graph) {
+        (Some(said), Some(done)) if said != done => {
+            let (said, done) = (pooling_name(said), pooling_name(done));
+            let what = format!(
+                "modules.json asks for the pooling '{said}', but {} itself pools by '{done}'; choose one with the option \
+                 `pooling`",
+                directory.model.display()
+            );
+            Err(Error::new(ErrorCode::ModelUnsupported, what))
+        }
+        (said, done) => Ok(said.or(done).unwrap_or(Pooling::Mean)),
+    }
+}
+
 fn merged(prompts: &BTreeMap<String, String>, options: &EncoderOptions) -> BTreeMap<String, String> {
     prompts.iter().chain(&options.prompts).map(|(name, prefix)| (name.clone(), prefix.clone())).collect()
 }
@@ -194,6 +217,23 @@ mod tests {
         let error = Settings::from_metadata(&BTreeMap::new(), &EncoderOptions::default()).unwrap_err();
         assert_eq!(error.code, ErrorCode::ModelInvalid);
         assert!(error.message.contains(POOLING), "{error}");
+    }
+
+    #[test]
+    fn the_graph_says_how_it_pools_where_no_file_does() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.onnx"), "").unwrap();
+        let open = |said| Directory { pooling: said, ..Directory::open(folder.path(), None).unwrap() };
+        for (said, done, pooled) in [
+            (None, None, Pooling::Mean),
+            (None, Some(Pooling::Cls), Pooling::Cls),
+            (Some(Pooling::Last), None, Pooling::Last),
+            (Some(Pooling::Cls), Some(Pooling::Cls), Pooling::Cls),
+        ] {
+            assert_eq!(pooling(&open(Ok(said)), done), Ok(pooled));
+        }
+        let error = pooling(&open(Ok(Some(Pooling::Last))), Some(Pooling::Cls)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ModelUnsupported);
     }
 
     #[test]
