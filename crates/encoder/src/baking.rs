@@ -1,7 +1,8 @@
 //! Writing an encoder as one ordinary `.onnx` file.
 
+use std::borrow::Cow;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::ThreadPool;
 use uec_gaussian::{Error, ErrorCode, Result};
@@ -13,7 +14,7 @@ use crate::description::{Description, baked_weights, posterior_metadata};
 use crate::encoder::{Encoder, bake, baked_posterior, not_fitted};
 use crate::options::Weights;
 use crate::weights::check_beside;
-use crate::{Phase, Progress, fingerprint, head};
+use crate::{Phase, Progress, dense, fingerprint, head};
 
 impl Encoder {
     /// Writes an ordinary `.onnx` file: the original outputs, and `mean`, `variance`, `norm` (prefixed `uec_` where a name
@@ -38,8 +39,10 @@ impl Encoder {
         progress.start(Phase::Write, None);
         let model = &inner.source.model;
         let graph = Graph::read(model)?;
-        let own = [model.as_path(), &inner.source.tokenizer];
-        check_target(file, own.into_iter().chain(graph.external_files().iter().map(|weights| weights.as_path())))?;
+        let own = [model, &inner.source.tokenizer].into_iter().chain(graph.external_files()).map(Cow::Borrowed);
+        let modules =
+            inner.source.dense.iter().flat_map(|folder| [dense::CONFIG, dense::WEIGHTS].map(|name| folder.join(name)));
+        check_target(file, own.chain(modules.map(Cow::Owned)))?;
         check_beside(&graph, model, file)?;
         if inner.source.baked {
             return self.copy_baked(&graph, file, posterior.is_some(), weights);
@@ -99,7 +102,7 @@ impl Encoder {
 }
 
 /// A baked file must not replace a part of the model that it is made of.
-fn check_target<'a>(file: &Path, mut own: impl Iterator<Item = &'a Path>) -> Result<()> {
+fn check_target<'a>(file: &Path, mut own: impl Iterator<Item = Cow<'a, PathBuf>>) -> Result<()> {
     let Ok(target) = file.canonicalize() else { return Ok(()) };
     if own.any(|part| part.canonicalize().is_ok_and(|part| part == target)) {
         return Err(Error::invalid(format!("{} is a file of the model itself; bake to another one", file.display())));

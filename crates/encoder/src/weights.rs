@@ -15,7 +15,7 @@ const PORTION: usize = 1 << 20;
 
 impl Encoder {
     /// Copies the files that the weights lie in to where a file baked into `folder` looks for them, under the names that the
-    /// graph gives them. Does nothing for a model in one file.
+    /// graph gives them. Does nothing for a model in one file, nor in the folder of the model.
     ///
     /// # Errors
     /// [`uec_gaussian::ErrorCode::ModelInvalid`] if the model cannot be read any more,
@@ -26,10 +26,18 @@ impl Encoder {
             let copy = folder.join(name(weights, model));
             let made = std::fs::create_dir_all(folder_of(&copy));
             made.map_err(|error| uec_files::write_error(&copy, &error))?;
+            if same_folder(&copy, weights) {
+                continue;
+            }
             uec_files::replace(&copy, |out| io::copy(&mut File::open(weights)?, out).map(drop))?;
         }
         Ok(())
     }
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|file| folder_of(file).canonicalize().ok());
+    one.is_some() && one == other
 }
 
 /// External weights are found beside the file alone, in the folder of the model or in one that has a copy of them, and not

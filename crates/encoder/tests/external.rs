@@ -75,6 +75,8 @@ fn a_download_cache_of_links_is_a_model() {
     let error = encoder.bake(&file, Some(&posterior), None, &pool(), &Progress::default()).unwrap_err();
     assert_eq!((error.code, file.exists()), (ErrorCode::InvalidArgument, false), "no runtime would find its weights");
     assert!(error.message.contains("model.onnx_data is a link"), "{error}");
+    encoder.copy_weights(&snapshot.join("onnx")).unwrap();
+    assert!(snapshot.join("onnx/model.onnx_data").is_symlink(), "the model's own folder stays as it is");
 }
 
 fn fitted(encoder: &Encoder) -> Posterior {

@@ -247,6 +247,8 @@ fn the_layers_behind_a_graph_are_part_of_the_encoder() {
     let encoder = load(folder.path());
     let posterior = fit(&encoder, TailKind::Plain);
     let config = folder.path().join("2_Dense/config.json");
+    let own = encoder.bake(&config, Some(&posterior), None, &pool(), &Progress::default()).unwrap_err();
+    assert_eq!(own.code, ErrorCode::InvalidArgument, "a part of the model");
     let changed = fs::read_to_string(&config).unwrap().replace("Tanh", "ReLU");
     fs::write(&config, changed).unwrap();
     let other = load(folder.path());
