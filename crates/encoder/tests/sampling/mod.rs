@@ -5,7 +5,7 @@ mod wire;
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 use uec_encoder::Runtime;
-use uec_onnx::{Bake, BakedPosterior, Graph, Override, Pooling, Tail, TailKind};
+use uec_onnx::{Bake, BakedPosterior, Dense, Graph, Override, Pooling, Tail, TailKind};
 
 /// Variances of the unit embeddings, texts × D.
 pub(crate) struct Variances {
@@ -35,10 +35,16 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// `variance` is V, D×I.
-    pub(crate) fn new(model: &std::path::Path, variance: Vec<f32>, pooling: Pooling, threads: usize) -> Self {
+    /// `heads` are the layers behind the graph; `variance` is V, D×I.
+    pub(crate) fn new(
+        model: &std::path::Path,
+        heads: Vec<Dense>,
+        variance: Vec<f32>,
+        pooling: Pooling,
+        threads: usize,
+    ) -> Self {
         let graph = Graph::read(model).unwrap();
-        let tail = graph.tail(&Override::default()).unwrap();
+        let tail = graph.tail(&Override::default()).unwrap().with_heads(heads).unwrap();
         let deviation = variance.iter().map(|v| v.sqrt()).collect();
         let posterior = Some(BakedPosterior { variance, kind: TailKind::FirstOrder, half: false });
         let bake = Bake { pooling, normalize: true, dimensions: None, posterior, metadata: Vec::new() };
