@@ -139,7 +139,8 @@ export class Encoder implements AsyncDisposable {
 
   /**
    * Fits a posterior on pairs, or on plain texts (a pair is then two word-dropped copies of a text). Memory does not depend on their
-   * number. The encoder itself is not changed: load it again with the posterior.
+   * number. The model's default prompt, if it has one, is put before every text, as `embed` does; put others there yourself. The encoder
+   * itself is not changed: load it again with the posterior.
    */
   async fit(data: Items<Pair | string>, options: FitOptions = {}): Promise<Posterior> {
     const settings = nativeFitOptions(options)

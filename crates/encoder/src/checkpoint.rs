@@ -77,7 +77,7 @@ impl Checkpoint {
         fit: &FitOptions,
         empty: RunningSum,
     ) -> Result<(Self, RunningSum)> {
-        let notes = notes(encoder, fit);
+        let notes = notes(encoder, fit)?;
         let file = options.file.clone();
         let new = Self { options, notes, saved: 0, chain: Chain::default().hexadecimal(), last: Instant::now() };
         let (sum, found) = match RunningSum::load(&file) {
@@ -189,14 +189,15 @@ fn settings(curvature: &CurvatureOptions, tail: TailKind) -> [(&'static str, Str
 }
 
 /// What shapes the sum and is not in it.
-fn notes(encoder: &Encoder, fit: &FitOptions) -> BTreeMap<String, String> {
+fn notes(encoder: &Encoder, fit: &FitOptions) -> Result<BTreeMap<String, String>> {
     let notes = [
         (FINGERPRINT, encoder.fingerprint().to_owned()),
-        // Where texts are cut is no part of the fingerprint.
+        // What is put before texts, and where they are cut, is no part of the fingerprint.
+        ("prompt", encoder.0.settings.prefix(None)?.to_owned()),
         ("maxTokens", encoder.0.tokenizer.max_tokens().to_string()),
         ("batchSize", fit.batch_size.to_string()),
         ("wordDropout", fit.word_dropout.to_string()),
         ("seed", fit.seed.to_string()),
     ];
-    notes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    Ok(notes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

@@ -328,7 +328,9 @@ impl Fitter {
             .chain(batch.iter().map(|pair| pair.positive.as_str()))
             .chain(batch.iter().flat_map(|pair| pair.negatives.iter().map(String::as_str)))
             .collect();
-        let tapped = self.taps.run(&self.encoder.0.tokenizer, &texts, &self.pool, cancel)?;
+        let encoder = &self.encoder.0;
+        let prefix = encoder.settings.prefix(None)?;
+        let tapped = self.taps.run(&encoder.tokenizer, prefix, &texts, &self.pool, cancel)?;
         let all: Vec<_> = tapped.iter().map(crate::taps::Tapped::text).collect();
         let (queries, rest) = all.split_at(batch.len());
         let (positives, mut rest) = rest.split_at(batch.len());

@@ -72,20 +72,21 @@ impl Taps {
         })
     }
 
-    /// Runs texts, in the order given; they are cut into tokens in `pool`, before ONNX Runtime needs the processors.
+    /// Runs texts, each behind `prefix`, in the order given; they are cut into tokens in `pool`, before ONNX Runtime needs the processors.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidArgument`] for a text without any token, naming it; [`ErrorCode::Aborted`].
     pub(crate) fn run(
         &self,
         tokenizer: &TextTokenizer,
+        prefix: &str,
         texts: &[&str],
         pool: &ThreadPool,
         cancel: &Cancel,
     ) -> Result<Vec<Tapped>> {
         let encode = |text: &&str| {
             cancel.check()?;
-            let tokens = tokenizer.encode("", text)?.ids;
+            let tokens = tokenizer.encode(prefix, text)?.ids;
             if tokens.is_empty() { Err(unusable(text, "it has no tokens")) } else { Ok(tokens) }
         };
         // Collected first, so that the error reported is the first one, whatever the threads did.

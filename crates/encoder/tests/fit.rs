@@ -53,6 +53,32 @@ fn the_result_does_not_depend_on_the_portions() {
 }
 
 #[test]
+fn the_default_prompt_is_fitted_with_as_it_is_embedded_with() {
+    if !runs("the_default_prompt_is_fitted_with_as_it_is_embedded_with") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["tokenizer.json", "modules.json", "1_Pooling/config.json", "onnx/model.onnx"] {
+        let target = folder.path().join(file);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(tiny("bert-ts17").join(file), target).unwrap();
+    }
+    let plain = load(folder.path());
+    let config = r#"{"prompts": {"query": "boat: "}, "default_prompt_name": "query"}"#;
+    std::fs::write(folder.path().join("config_sentence_transformers.json"), config).unwrap();
+    let bare = pairs(8);
+    let written = |pair: &FitPair| FitPair {
+        query: format!("boat: {}", pair.query),
+        positive: format!("boat: {}", pair.positive),
+        negatives: Vec::new(),
+    };
+    let by_hand: Vec<FitPair> = bare.iter().map(written).collect();
+    let prompted = fit(&load(folder.path()), &[&bare], small_batches());
+    assert_eq!(prompted.curvature(), fit(&plain, &[&by_hand], small_batches()).curvature());
+    assert_ne!(prompted.curvature(), fit(&plain, &[&bare], small_batches()).curvature());
+}
+
+#[test]
 fn a_last_pair_alone_joins_the_batch_before() {
     if !runs("a_last_pair_alone_joins_the_batch_before") {
         return;
