@@ -4,24 +4,14 @@
 //! in the sum are passed over. A chain of hashes over them tells other data.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_laplace::{CurvatureOptions, RunningSum, TailKind};
 
 use crate::encoder::Encoder;
-use crate::fit::{FitOptions, FitPair};
-
-/// Where and how often a fit is saved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckpointOptions {
-    /// The file; the fit goes on from it where it exists.
-    pub file: PathBuf,
-    /// Work between two saves; zero saves after every batch.
-    pub interval: Duration,
-}
+use crate::fit_options::{CheckpointOptions, FitOptions, FitPair};
 
 /// SHA-256 over the items so far, each with the one before: depends on their contents and order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

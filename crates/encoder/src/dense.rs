@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use uec_gaussian::{Error, Result};
 use uec_onnx::Dense;
 
-use crate::directory::{invalid, read, unsupported};
+use crate::config_file::{invalid, read, unsupported};
 
 /// Weights of a layer that is no longer believed: 1 GiB of float32.
 const MOST_WEIGHTS: usize = 1 << 28;

@@ -5,13 +5,13 @@
 //! `config_sentence_transformers.json`. A setting that cannot be honoured is an error, never ignored.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uec_gaussian::{Error, ErrorCode, Result};
 use uec_onnx::Pooling;
 
+use crate::config_file::{inside, read, unsupported};
 use crate::modules::Modules;
 
 /// The longest text where no file says anything.
@@ -175,34 +175,9 @@ fn no_model(folder: &Path, what: &str) -> Error {
     Error::new(ErrorCode::ModelNotFound, format!("{}: {what}; {hint}", folder.display()))
 }
 
-/// `name` below `folder`; configuration files come from strangers and must not lead out of it.
-pub(crate) fn inside(folder: &Path, name: &str) -> Result<PathBuf> {
-    if Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Ok(folder.join(name));
-    }
-    Err(Error::invalid(format!("{name} leads out of the model directory {}", folder.display())))
-}
-
 /// The folder of a file; the current one for a bare name.
 pub(crate) fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The parsed file; `None` if there is none.
-pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
-    match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| invalid(file, &error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(invalid(file, &error.to_string())),
-    }
-}
-
-pub(crate) fn invalid(file: &Path, why: &str) -> Error {
-    Error::new(ErrorCode::ModelInvalid, format!("{}: {why}", file.display()))
-}
-
-pub(crate) fn unsupported(place: &Path, why: &str) -> Error {
-    Error::new(ErrorCode::ModelUnsupported, format!("{}: {why}", place.display()))
 }
 
 #[cfg(test)]

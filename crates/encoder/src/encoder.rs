@@ -4,7 +4,7 @@
 //! memory, exactly as [`Encoder::bake`] writes them to a file. A file that was baked before is run as it is.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use uec_gaussian::{Error, ErrorCode, Moments, Result};
@@ -18,10 +18,11 @@ use crate::directory::{Directory, folder_of};
 use crate::external::ExternalWeights;
 use crate::fingerprint;
 use crate::head;
-use crate::options::{EncoderInfo, EncoderOptions, FittedOn, Weights, pooling_name};
+use crate::options::{EncoderInfo, EncoderOptions, Weights, pooling_name};
 use crate::runtime::Runtime;
 use crate::session::TokenSession;
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::tokenize::TextTokenizer;
 
 /// A loaded encoder. Clones share everything.
@@ -41,17 +42,6 @@ pub(crate) struct Inner {
     pub(crate) runtime: &'static Runtime,
     pub(crate) threads: usize,
     moments: OnceLock<Result<(Moments, Option<Moments>)>>,
-}
-
-/// Where the model came from, to read it again for fitting and baking.
-pub(crate) struct Source {
-    pub(crate) model: PathBuf,
-    pub(crate) tokenizer: PathBuf,
-    pub(crate) tail: uec_onnx::Override,
-    /// Folders of the linear layers that are applied behind the graph.
-    pub(crate) dense: Vec<PathBuf>,
-    pub(crate) fitted_on: FittedOn,
-    pub(crate) baked: bool,
 }
 
 /// The graph's outputs.

@@ -13,9 +13,9 @@ use uec_gaussian::{Error, ErrorCode, Result};
 use uec_onnx::{BakedPosterior, Graph};
 
 use crate::dense;
-use crate::encoder::Source;
 use crate::options::pooling_name;
 use crate::settings::Settings;
+use crate::source::Source;
 
 /// The fingerprint of an encoder.
 ///

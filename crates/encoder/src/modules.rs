@@ -8,7 +8,7 @@ use serde_json::Value;
 use uec_gaussian::Result;
 use uec_onnx::Pooling;
 
-use crate::directory::{inside, invalid, read, unsupported};
+use crate::config_file::{inside, invalid, read, unsupported};
 use crate::pooling_config;
 
 /// What follows the graph.
