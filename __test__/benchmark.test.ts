@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 const load = (file: string) => import(new URL(`../benchmark/${file}`, import.meta.url).href)
-const { quantile, share, speedup, summary } = await load('measure/statistics.mjs')
+const { percent, quantile, speedup, summary, times: timesAs } = await load('measure/statistics.mjs')
 const { alternate } = await load('measure/alternate.mjs')
 const { GOALS, verdict } = await load('goals.mjs')
 const { TopK } = await load('children/top-k.mjs')
@@ -15,7 +15,8 @@ describe('the benchmark', () => {
       { ms: 2, bytes: 8 },
       { ms: 1, bytes: 8 },
     ]
-    expect(share(times(2, 2), 4, limits, 'bytes')).toEqual({ median: 0.375, min: 0.25, max: 0.5 })
+    expect(percent(times(2, 2), 4, limits, 'bytes')).toEqual({ median: 37.5, min: 25, max: 50 })
+    expect(timesAs(times(1, 3, 9), times(2, 2, 2))).toEqual({ median: 1.5, min: 0.5, max: 4.5 })
     expect(summary([4, 1, 2, 3]).median).toBe(2.5)
     expect(
       quantile(
@@ -41,6 +42,8 @@ describe('the benchmark', () => {
     expect(verdict({ unit: '×', must: 2, aim: 3 }, 2)).toBe('met')
     expect(verdict({ unit: 'ms', must: 10, aim: 5 }, 4)).toBe('met, aim reached')
     expect(verdict({ unit: 'ms', must: 10, aim: 5 }, 11)).toBe('missed')
+    expect(verdict({ unit: '× time', must: 2.1 }, 1.7)).toBe('met')
+    expect(verdict({ unit: '× time', must: 2.1 }, 2.2)).toBe('missed')
     expect(verdict({ unit: '×' }, 11)).toBe('')
     const ids = GOALS.map(({ id }: { id: string }) => id)
     expect(new Set(ids).size).toBe(ids.length)
