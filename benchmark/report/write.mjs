@@ -1,4 +1,4 @@
-// Writes search.json, report.md and a figure per curve.
+// Writes results.json, report.md and a figure per curve.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GOALS, verdict } from '../goals.mjs'
@@ -38,7 +38,7 @@ async function figures(bench, folder, subtitle) {
 export async function write(bench, environment, folder) {
   await mkdir(folder, { recursive: true })
   await writeFile(
-    join(folder, 'search.json'),
+    join(folder, 'results.json'),
     `${JSON.stringify(document(bench, environment), undefined, 1)}\n`,
   )
   const drawn = await figures(bench, folder, describe(environment))
