@@ -191,8 +191,8 @@ fn cutting_at_the_beginning_is_unsupported() {
 #[test]
 fn a_configuration_of_absurd_size_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.onnx"), "").unwrap();
-    std::fs::File::create(folder.path().join("modules.json")).unwrap().set_len(1 << 40).unwrap();
+    fs::write(folder.path().join("model.onnx"), "").unwrap();
+    fs::File::create(folder.path().join("modules.json")).unwrap().set_len(1 << 40).unwrap();
     let error = Directory::open(folder.path(), None).unwrap_err();
     assert_eq!(error.code, ErrorCode::ModelInvalid, "{error}");
     assert!(error.message.contains("16 MiB"), "{error}");
