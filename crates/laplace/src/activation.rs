@@ -41,7 +41,7 @@ impl Activation {
         }
     }
 
-    /// f′(u) where z = f(u): 1, 1 − z², [z > 0] or z(1 − z).
+    /// f′(u) where z = f(u): 1, 1 − z², 1 where z > 0 (else 0) or z(1 − z).
     pub fn derivative(self, z: f64) -> f64 {
         match self {
             Self::Identity => 1.0,
