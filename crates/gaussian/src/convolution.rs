@@ -25,8 +25,8 @@ pub struct Convolved {
 /// row alone.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidArgument`] for no member, different numbers of rows, or coefficients of another number, below
-/// 0 or beyond the range of float32; [`ErrorCode::DimensionMismatch`]; [`ErrorCode::Aborted`].
+/// [`crate::ErrorCode::InvalidArgument`] for no member, different numbers of rows, or coefficients of another number, below
+/// 0 or beyond the range of float32; [`crate::ErrorCode::DimensionMismatch`]; [`crate::ErrorCode::Aborted`].
 pub fn convolve(members: &[Rows<'_>], coefficients: &[f64], normalize: bool, cancel: &Cancel) -> Result<Convolved> {
     for member in members {
         members[0].same_dimension(member)?;

@@ -86,8 +86,8 @@ impl Graph {
     /// External data of the original stays where it is: a copy in another folder needs the same files beside it.
     ///
     /// # Errors
-    /// [`ErrorCode::DimensionMismatch`] or [`ErrorCode::InvalidArgument`] for a variance of the wrong size or with negative
-    /// or infinite values, and for `dimensions` of 0 or above D; [`ErrorCode::ModelUnsupported`] for a file that was baked
+    /// [`uec_gaussian::ErrorCode::DimensionMismatch`] or [`uec_gaussian::ErrorCode::InvalidArgument`] for a variance of the wrong size or with negative
+    /// or infinite values, and for `dimensions` of 0 or above D; [`uec_gaussian::ErrorCode::ModelUnsupported`] for a file that was baked
     /// before, operator sets below 11, or a result above 2 GiB.
     pub fn bake(&self, tail: &Tail, bake: &Bake) -> Result<Baked> {
         if self.opset < 11 {

@@ -23,7 +23,7 @@ pub(super) struct Block<'a, const DEPTH: usize> {
     pub(super) rows: *const f32,
     pub(super) height: usize,
     pub(super) steps: usize,
-    /// [panel][`stride`]
+    /// `stride` lines for each panel.
     pub(super) sums: *mut Line,
     pub(super) stride: usize,
 }

@@ -62,7 +62,7 @@ pub struct MatrixProduct {
     width: usize,
     /// The rows of L over one block: [`DEPTH`] numbers for each row.
     left: Vec<f32>,
-    /// [panel][stack][row], the rows of a stack filled up to whole tiles.
+    /// By panel, stack and row; the rows of a stack filled up to whole tiles.
     sums: Vec<Line>,
 }
 
