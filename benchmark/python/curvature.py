@@ -5,11 +5,11 @@ The tail: u = W a + r, LayerNorm, mean over the tokens, length 1; InfoNCE among 
 float32 as in the product, the sum of squares in float64.
 """
 
-import json
-import sys
 import time
 
 import numpy as np
+
+from serve import serve
 
 TEMPERATURE = 0.05
 
@@ -89,15 +89,4 @@ class Peers:
         return {"ms": (time.perf_counter() - start) * 1e3}
 
 
-def main():
-    peers = Peers()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(peers, request.pop("do"))(**request)
-        except Exception as error:  # whatever it is, the caller prints it as the reason
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Peers())

@@ -1,6 +1,5 @@
 """NumPy and faiss over the rows of the benchmark: a JSON object per line in, one per line out (benchmark/README.md)."""
 
-import json
 import math
 import sys
 import time
@@ -8,6 +7,8 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+
+from serve import serve
 
 TILE = 16_384  # rows per product: what a tile makes stays in the caches
 
@@ -92,15 +93,4 @@ class Peers:
         return found
 
 
-def main():
-    peers = Peers()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(peers, request.pop("do"))(**request)
-        except Exception as error:  # whatever it is, the caller prints it as the reason
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Peers())
